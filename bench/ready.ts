@@ -1,0 +1,66 @@
+/** Waiting until a started process answers. Returns null then, else what was wrong with it. */
+import http from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Child } from "./child.ts";
+import { isListening } from "./ports.ts";
+
+const READY_TIMEOUT_MS = 10_000;
+const READY_POLL_MS = 20;
+const ANSWER_TIMEOUT_MS = 2_000;
+
+/** Waits until something accepts connections on the port, the child dies, or ten seconds are over. */
+export function untilListening(child: Child, port: number): Promise<string | null> {
+  return poll(child, async () =>
+    (await isListening(port)) ? null : `nothing listens on its port ${port}`,
+  );
+}
+
+/** Waits, in the same bounds, until `GET /` for the host gives a 200 with a body of `bodyBytes`: a
+ * proxy that is quick at refusing must not win. */
+export function untilAnswering(
+  child: Child,
+  port: number,
+  host: string,
+  bodyBytes: number,
+): Promise<string | null> {
+  return poll(child, async () => {
+    const answer = await get(port, host);
+    return answer === `200 with ${bodyBytes} bytes` ? null : `GET / gave ${answer}`;
+  });
+}
+
+async function poll(child: Child, look: () => Promise<string | null>): Promise<string | null> {
+  const endsAt = performance.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    const problem = await look();
+    if (child.hasExited()) {
+      return `exited with ${child.exitCode() ?? "a signal"}: ${child.complaint()}`;
+    }
+    if (problem === null) {
+      return null;
+    }
+    if (performance.now() > endsAt) {
+      return `${problem} after ${READY_TIMEOUT_MS / 1_000} s. ${child.complaint()}`.trim();
+    }
+    await sleep(READY_POLL_MS);
+  }
+}
+
+function get(port: number, host: string): Promise<string> {
+  return new Promise((resolve) => {
+    const request = http.request(
+      { host: "127.0.0.1", port, headers: { host }, agent: false, timeout: ANSWER_TIMEOUT_MS },
+      (response) => {
+        let bodyBytes = 0;
+        response.on("data", (chunk: Uint8Array) => {
+          bodyBytes += chunk.length;
+        });
+        response.on("end", () => resolve(`${response.statusCode} with ${bodyBytes} bytes`));
+        response.on("error", (error) => resolve(error.message));
+      },
+    );
+    request.on("timeout", () => request.destroy(new Error("no answer")));
+    request.on("error", (error) => resolve(error.message));
+    request.end();
+  });
+}

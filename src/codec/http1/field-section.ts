@@ -1,0 +1,150 @@
+/**
+ * The field lines of a head or a trailer section, RFC 9112 §5: parsed strictly, kept as offsets
+ * into the bytes they came from. Nothing is made into a string, nothing is copied. Offsets are
+ * relative to the message's first byte, so that the message may move to another buffer between two
+ * calls. Strict means: CRLF only, no obs-fold, no space before the colon, no control byte.
+ */
+import { COLON, CR, FIELD_VALUE, LF, SP, TAB, TCHAR } from "./chars.ts";
+import type { Http1Error } from "./errors.ts";
+import { fieldOf, hashName, NAME_HASH_SEED } from "./field-names.ts";
+
+/** Field lines in one section (hazards: HTTP/2 bomb; the same count holds for both versions). */
+export const FIELDS_MAX = 100;
+/** Bytes of a whole head, start line included: one chunk of a worker's memory. */
+export const HEAD_BYTES_MAX = 65_536;
+
+/** Result of a step that may lack bytes. */
+export const Step = { incomplete: 0, done: 1, malformed: 2 } as const;
+export type Step = (typeof Step)[keyof typeof Step];
+
+const WORDS_PER_FIELD = 5;
+
+export class FieldSection {
+  /** Fields seen so far. */
+  count = 0;
+  /** Why `parse` returned malformed. */
+  error: Http1Error = "bad-field-name";
+  /** Offset of the first byte after the section, once done. */
+  end = 0;
+  readonly #offsets = new Int32Array(FIELDS_MAX * WORDS_PER_FIELD);
+  /** Offset of the line to be parsed next, and up to where it is known to hold no LF. */
+  #line = 0;
+  #searched = 0;
+
+  /** Starts over; the section's first byte is at `offset`. */
+  reset(offset: number): void {
+    this.count = 0;
+    this.#line = offset;
+    this.#searched = offset;
+  }
+
+  /** Field number, see Field. */
+  id(index: number): number {
+    return this.#offsets[index * WORDS_PER_FIELD] ?? 0;
+  }
+  nameStart(index: number): number {
+    return this.#offsets[index * WORDS_PER_FIELD + 1] ?? 0;
+  }
+  nameEnd(index: number): number {
+    return this.#offsets[index * WORDS_PER_FIELD + 2] ?? 0;
+  }
+  valueStart(index: number): number {
+    return this.#offsets[index * WORDS_PER_FIELD + 3] ?? 0;
+  }
+  valueEnd(index: number): number {
+    return this.#offsets[index * WORDS_PER_FIELD + 4] ?? 0;
+  }
+
+  /** Makes a field an ordinary one, or marks it to be dropped by giving it a number of its own. */
+  mark(index: number, id: number): void {
+    this.#offsets[index * WORDS_PER_FIELD] = id;
+  }
+
+  /**
+   * Parses on from where the last call stopped. `bytes[base]` is the message's first byte, `end`
+   * the end of what has arrived. Work is linear in the bytes over all calls: an unfinished line is
+   * only searched for its LF, from where the last search stopped.
+   */
+  parse(bytes: Uint8Array, base: number, end: number): Step {
+    for (;;) {
+      let at = base + this.#line;
+      if (this.#searched > this.#line && !this.#hasLineEnd(bytes, base, end)) {
+        return Step.incomplete;
+      }
+      const lineStart = at;
+      let hash = NAME_HASH_SEED;
+      let byte = 0;
+      for (; at < end; at++) {
+        byte = bytes[at] ?? 0;
+        if (TCHAR[byte] === 0) break;
+        hash = hashName(hash, byte);
+      }
+      if (at >= end) return this.#wait(base, end);
+      if (byte !== COLON || at === lineStart) {
+        if (at !== lineStart || byte !== CR) return this.#badName(byte);
+        if (at + 1 >= end) return this.#wait(base, end);
+        if (bytes[at + 1] !== LF) return this.#fail("bad-line-end");
+        this.end = at + 2 - base;
+        return Step.done;
+      }
+      const nameEnd = at;
+      at++;
+      while (at < end && (bytes[at] === SP || bytes[at] === TAB)) at++;
+      const valueStart = at;
+      for (; at < end; at++) {
+        byte = bytes[at] ?? 0;
+        if (FIELD_VALUE[byte] === 0) break;
+      }
+      if (at + 1 >= end) {
+        return at < end && byte !== CR ? this.#badValue(byte) : this.#wait(base, end);
+      }
+      if (byte !== CR) return this.#badValue(byte);
+      if (bytes[at + 1] !== LF) return this.#fail("bad-line-end");
+      let valueEnd = at;
+      while (valueEnd > valueStart && isSpace(bytes[valueEnd - 1])) valueEnd--;
+      if (this.count === FIELDS_MAX) return this.#fail("too-many-fields");
+      const word = this.count++ * WORDS_PER_FIELD;
+      const offsets = this.#offsets;
+      offsets[word] = fieldOf(bytes, lineStart, nameEnd, hash);
+      offsets[word + 1] = lineStart - base;
+      offsets[word + 2] = nameEnd - base;
+      offsets[word + 3] = valueStart - base;
+      offsets[word + 4] = valueEnd - base;
+      this.#line = at + 2 - base;
+    }
+  }
+
+  #hasLineEnd(bytes: Uint8Array, base: number, end: number): boolean {
+    for (let at = base + this.#searched; at < end; at++) {
+      if (bytes[at] === LF) return true;
+    }
+    this.#searched = end - base;
+    return false;
+  }
+
+  #wait(base: number, end: number): Step {
+    this.#searched = end - base;
+    return Step.incomplete;
+  }
+
+  #badName(byte: number): Step {
+    return this.#fail(byte === LF || byte === CR ? "bad-line-end" : "bad-field-name");
+  }
+
+  #badValue(byte: number): Step {
+    return this.#fail(byte === LF ? "bad-line-end" : "bad-field-value");
+  }
+
+  #fail(error: Http1Error): Step {
+    this.error = error;
+    return Step.malformed;
+  }
+}
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === SP || byte === TAB;
+}
+
+/** A field that must not be sent on, whatever it was. */
+export const DROPPED = -1;
+

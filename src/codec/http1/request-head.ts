@@ -1,0 +1,292 @@
+/**
+ * The head of a request: request line (RFC 9112 §3), fields, and what they ask of a proxy. One
+ * object serves many requests: `reset`, then `parse` until it returns done or malformed. All
+ * offsets are relative to the base given to `parse`.
+ */
+import { AUTHORITY, COLON, CR, isDigit, LF, SLASH, SP, STAR, TARGET, TCHAR } from "./chars.ts";
+import { dropNominated, forEachToken, is, Option, readOptions } from "./connection-field.ts";
+import type { Http1Error } from "./errors.ts";
+import { bytesOf, equals, Field } from "./field-names.ts";
+import { FieldSection, HEAD_BYTES_MAX, Step } from "./field-section.ts";
+import { Framing } from "./framing.ts";
+import { isAuthority } from "./authority.ts";
+import { Method, methodOf } from "./method.ts";
+
+/** Bytes of a request line; beyond it the client gets 414. */
+export const REQUEST_LINE_BYTES_MAX = 16_384;
+/** Longer methods do not exist; IANA's longest is 17 bytes (UPDATEREDIRECTREF). */
+const METHOD_BYTES_MAX = 32;
+
+const HTTP_SLASH_1 = bytesOf("HTTP/1.");
+const HTTP_SLASH = bytesOf("HTTP/");
+const HTTP_SCHEME = bytesOf("http://");
+const CONTINUE = bytesOf("100-continue");
+const TRAILERS = bytesOf("trailers");
+const H2C = bytesOf("h2c");
+
+/** How the target names the resource, RFC 9112 §3.2. */
+export const TargetForm = { origin: 0, absolute: 1, authority: 2, asterisk: 3 } as const;
+export type TargetForm = (typeof TargetForm)[keyof typeof TargetForm];
+
+export class RequestHead {
+  readonly fields = new FieldSection();
+  readonly framing = new Framing();
+  /** Why `parse` returned malformed. */
+  error: Http1Error = "bad-request-line";
+  method: Method = Method.other;
+  methodStart = 0;
+  methodEnd = 0;
+  form: TargetForm = TargetForm.origin;
+  /** What is sent on: the path and query of an absolute-form target, else the target. */
+  targetStart = 0;
+  targetEnd = 0;
+  /** 0 or 1. */
+  minorVersion = 1;
+  /** Where the request goes: the target's authority, else Host; empty if there is neither. */
+  authorityStart = 0;
+  authorityEnd = 0;
+  /** Index of the Host field, or -1. */
+  hostField = -1;
+  /** Whether the client wants the connection kept. */
+  keepAlive = true;
+  expectsContinue = false;
+  /** Asks to leave HTTP/1.1 for something other than h2c, which is stripped. */
+  wantsUpgrade = false;
+  acceptsTrailers = false;
+  /** Offset of the first byte after the head, once done. */
+  end = 0;
+  #hasLine = false;
+  #searched = 0;
+
+  reset(): void {
+    this.#hasLine = false;
+    this.#searched = 0;
+  }
+
+  /** Whether any byte of a head was looked at since `reset`. */
+  get hasBegun(): boolean {
+    return this.#hasLine || this.#searched > 0;
+  }
+
+  /** Parses on. Linear over all calls; `bytes[base]` is the head's first byte, `end` what arrived. */
+  parse(bytes: Uint8Array, base: number, end: number): Step {
+    if (!this.#hasLine) {
+      const step = this.#parseLine(bytes, base, end);
+      if (step !== Step.done) return step;
+      this.#hasLine = true;
+    }
+    const step = this.fields.parse(bytes, base, end);
+    if (step === Step.incomplete) {
+      return end - base >= HEAD_BYTES_MAX ? this.#fail("head-too-large") : Step.incomplete;
+    }
+    if (step === Step.malformed) return this.#fail(this.fields.error);
+    this.end = this.fields.end;
+    if (this.end > HEAD_BYTES_MAX) return this.#fail("head-too-large");
+    return this.#understand(bytes, base);
+  }
+
+  #parseLine(bytes: Uint8Array, base: number, end: number): Step {
+    let at = base + this.#searched;
+    const limit = Math.min(end, base + REQUEST_LINE_BYTES_MAX);
+    if (this.#searched > 0) {
+      while (at < limit && bytes[at] !== LF) at++;
+      if (at >= limit) return this.#waitForLine(base, end);
+      at = base;
+    }
+    // §2.2: one empty line before the request line is forgiven.
+    if (bytes[at] === CR) {
+      if (at + 1 >= end) return this.#waitForLine(base, end);
+      if (bytes[at + 1] !== LF) return this.#fail("bad-line-end");
+      at += 2;
+    }
+    const methodStart = at;
+    while (at < limit && TCHAR[bytes[at] ?? 0] === 1) at++;
+    if (at - methodStart > METHOD_BYTES_MAX) return this.#fail("bad-method");
+    if (at >= limit) return this.#waitForLine(base, end);
+    if (bytes[at] !== SP || at === methodStart) return this.#badLine(bytes[at], "bad-method");
+    const targetStart = at + 1;
+    at = targetStart;
+    while (at < limit && TARGET[bytes[at] ?? 0] === 1) at++;
+    if (at >= limit) return this.#waitForLine(base, end);
+    if (bytes[at] !== SP || at === targetStart) return this.#badLine(bytes[at], "bad-target");
+    if (at + 11 > end) return this.#waitForVersion(bytes, at + 1, base, end);
+    const version = this.#parseVersion(bytes, at + 1);
+    if (version !== null) return this.#fail(version);
+    this.methodStart = methodStart - base;
+    this.methodEnd = targetStart - 1 - base;
+    this.targetStart = targetStart - base;
+    this.targetEnd = at - base;
+    this.method = methodOf(bytes, methodStart, targetStart - 1);
+    this.fields.reset(at + 11 - base);
+    return Step.done;
+  }
+
+  /** `at` is the first byte of "HTTP/1.x" CR LF. */
+  #parseVersion(bytes: Uint8Array, at: number): Http1Error | null {
+    const minor = bytes[at + 7] ?? 0;
+    if (!startsWith(bytes, at, HTTP_SLASH_1) || !isDigit(minor)) {
+      const isOther =
+        startsWith(bytes, at, HTTP_SLASH) && isDigit(bytes[at + 5] ?? 0) && bytes[at + 6] === 0x2e;
+      return isOther && isDigit(minor) ? "version-not-supported" : "bad-version";
+    }
+    if (bytes[at + 8] !== CR || bytes[at + 9] !== LF) {
+      return bytes[at + 8] === LF || bytes[at + 8] === CR ? "bad-line-end" : "bad-version";
+    }
+    if (minor > 0x31) return "version-not-supported";
+    this.minorVersion = minor - 0x30;
+    return null;
+  }
+
+  /** The version is not all there: waits, unless what is there cannot become one. */
+  #waitForVersion(bytes: Uint8Array, start: number, base: number, end: number): Step {
+    for (let at = start; at < end; at++) {
+      if (bytes[at] === LF) return this.#fail(bytes[at - 1] === CR ? "bad-version" : "bad-line-end");
+    }
+    return this.#waitForLine(base, end);
+  }
+
+  #waitForLine(base: number, end: number): Step {
+    if (end - base >= REQUEST_LINE_BYTES_MAX) return this.#fail("target-too-long");
+    this.#searched = end - base;
+    return Step.incomplete;
+  }
+
+  #badLine(byte: number | undefined, error: Http1Error): Step {
+    return this.#fail(byte === LF || byte === CR ? "bad-request-line" : error);
+  }
+
+  /** Reads what the fields ask for. The head is complete here. */
+  #understand(bytes: Uint8Array, base: number): Step {
+    const fields = this.fields;
+    let options = 0;
+    let hosts = 0;
+    let upgrades = 0;
+    let expectations = 0;
+    this.hostField = -1;
+    this.expectsContinue = false;
+    this.acceptsTrailers = false;
+    let isH2c = false;
+    for (let i = 0; i < fields.count; i++) {
+      const id = fields.id(i);
+      if (id === Field.other) continue;
+      const start = base + fields.valueStart(i);
+      const end = base + fields.valueEnd(i);
+      if (id === Field.host) {
+        hosts++;
+        this.hostField = i;
+      } else if (id === Field.connection) {
+        options |= readOptions(bytes, start, end);
+      } else if (id === Field.expect) {
+        expectations++;
+        this.expectsContinue = is(bytes, start, end, CONTINUE);
+        if (!this.expectsContinue) return this.#fail("expectation-failed");
+      } else if (id === Field.upgrade) {
+        upgrades++;
+        forEachToken(bytes, start, end, (from, to) => {
+          if (is(bytes, from, to, H2C)) isH2c = true;
+          return true;
+        });
+      } else if (id === Field.te) {
+        forEachToken(bytes, start, end, (from, to) => {
+          if (is(bytes, from, to, TRAILERS)) this.acceptsTrailers = true;
+          return true;
+        });
+      }
+    }
+    if ((options & Option.bad) !== 0) return this.#fail("bad-connection");
+    if (hosts > 1 || expectations > 1) {
+      return this.#fail(hosts > 1 ? "bad-host" : "expectation-failed");
+    }
+    this.framing.read(bytes, base, fields, this.minorVersion);
+    if (this.framing.error !== null) return this.#fail(this.framing.error);
+    if (this.minorVersion === 0) this.expectsContinue = false;
+    this.wantsUpgrade =
+      this.minorVersion === 1 && upgrades > 0 && !isH2c && (options & Option.upgrade) !== 0;
+    if (this.wantsUpgrade && (this.framing.isChunked || this.framing.contentLength > 0)) {
+      return this.#fail("bad-upgrade");
+    }
+    this.keepAlive =
+      (options & Option.close) === 0 &&
+      (this.minorVersion === 1 || (options & Option.keepAlive) !== 0);
+    if ((options & Option.nominates) !== 0) dropNominated(bytes, base, fields);
+    return this.#understandTarget(bytes, base);
+  }
+
+  #understandTarget(bytes: Uint8Array, base: number): Step {
+    const fields = this.fields;
+    const first = bytes[base + this.targetStart] ?? 0;
+    this.authorityStart = this.authorityEnd = 0;
+    if (this.hostField !== -1) {
+      this.authorityStart = fields.valueStart(this.hostField);
+      this.authorityEnd = fields.valueEnd(this.hostField);
+      if (!isAuthority(bytes, base + this.authorityStart, base + this.authorityEnd)) {
+        return this.#fail("bad-host");
+      }
+    } else if (this.minorVersion === 1) {
+      return this.#fail("bad-host");
+    }
+    if (this.method === Method.trace) return this.#fail("method-not-allowed");
+    if (this.method === Method.connect) return this.#understandConnect(bytes, base);
+    if (first === SLASH) {
+      this.form = TargetForm.origin;
+      return Step.done;
+    }
+    if (first === STAR) {
+      const isWhole = this.targetEnd - this.targetStart === 1;
+      if (!isWhole || this.method !== Method.options) return this.#fail("bad-target");
+      this.form = TargetForm.asterisk;
+      return Step.done;
+    }
+    return this.#understandAbsolute(bytes, base);
+  }
+
+  /** §3.2.2: an absolute-form target's authority is the one; a different Host does not count. */
+  #understandAbsolute(bytes: Uint8Array, base: number): Step {
+    const start = base + this.targetStart;
+    const end = base + this.targetEnd;
+    if (end - start <= HTTP_SCHEME.length || !equals(bytes, start, HTTP_SCHEME)) {
+      return this.#fail("bad-target");
+    }
+    const authorityStart = start + HTTP_SCHEME.length;
+    let at = authorityStart;
+    while (at < end && AUTHORITY[bytes[at] ?? 0] === 1) at++;
+    // No path: "/" is sent, or "*" for OPTIONS (§3.2.4); a query without a path is refused.
+    if (at < end && bytes[at] !== SLASH) return this.#fail("bad-target");
+    if (!isAuthority(bytes, authorityStart, at)) return this.#fail("bad-target");
+    this.form = TargetForm.absolute;
+    this.authorityStart = authorityStart - base;
+    this.authorityEnd = at - base;
+    this.targetStart = at - base;
+    return Step.done;
+  }
+
+  /** §3.2.3: host and port, both; a body or an upgrade makes no sense with it. */
+  #understandConnect(bytes: Uint8Array, base: number): Step {
+    const start = base + this.targetStart;
+    const end = base + this.targetEnd;
+    let at = end;
+    while (at > start && isDigit(bytes[at - 1] ?? 0)) at--;
+    const hasPort = at < end && at - 1 > start && bytes[at - 1] === COLON;
+    if (this.minorVersion === 0 || !hasPort || !isAuthority(bytes, start, end)) {
+      return this.#fail("bad-target");
+    }
+    if (this.framing.isChunked || this.framing.contentLength > 0) return this.#fail("bad-framing");
+    this.form = TargetForm.authority;
+    this.authorityStart = this.targetStart;
+    this.authorityEnd = this.targetEnd;
+    this.wantsUpgrade = false;
+    return Step.done;
+  }
+
+  #fail(error: Http1Error): Step {
+    this.error = error;
+    return Step.malformed;
+  }
+}
+
+function startsWith(bytes: Uint8Array, at: number, prefix: Uint8Array): boolean {
+  for (let i = 0; i < prefix.length; i++) {
+    if (bytes[at + i] !== prefix[i]) return false;
+  }
+  return true;
+}
