@@ -1,0 +1,112 @@
+// What every command here needs: packages installed, the two runtimes found, a child run to its end.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+
+// The permissions of everything that runs on Deno here; test/tidy.test.ts holds deno.json to them.
+// ffi: the acceptor's system calls. run: the demo and tests start processes. sys: CPU count.
+export const denoFlags = [
+  "run",
+  "--no-prompt",
+  "--allow-ffi",
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+  "--allow-sys",
+  "--allow-run",
+];
+
+/** Installs what package.json lists when something is missing; `dev` asks for the tools too. */
+export function ensureInstalled({ dev = false } = {}) {
+  const { dependencies, devDependencies } = manifest(root);
+  const wanted = Object.entries({ ...dependencies, ...(dev ? devDependencies : {}) });
+  const isThere = ([name, version]) =>
+    manifest(join(root, "node_modules", name))?.version === version;
+  if (wanted.every(isThere)) return;
+  const args = [existsSync(join(root, "package-lock.json")) ? "ci" : "install", "--loglevel=error"];
+  console.error(`outrigger: installing packages (npm ${args[0]})`);
+  const npm = spawnSync("npm", args, { cwd: root, encoding: "utf8" });
+  if (npm.status === 0) return;
+  fail(`npm ${args[0]} failed\n${npm.error?.message ?? `${npm.stdout}${npm.stderr}`}`);
+}
+
+/** The native Bun. npm 11 runs no install scripts, so the binary is taken from its own package. */
+export function bunPath() {
+  const arch = process.arch === "arm64" ? "aarch64" : process.arch;
+  const packages = [`bun-${process.platform}-${arch}`, `bun-${process.platform}-${arch}-musl`];
+  return find("bun", isMusl() ? packages.reverse() : packages, "@oven", "bin/bun");
+}
+
+/** The native Deno, which has no musl build. */
+export function denoPath() {
+  const libc = process.platform === "linux" ? "-glibc" : "";
+  return find("deno", [`${process.platform}-${process.arch}${libc}`], "@deno", "deno");
+}
+
+/** The command line that runs a TypeScript file on a runtime, "bun" or "deno". */
+export function commandFor(runtime, file, args = []) {
+  if (runtime === "bun") return [bunPath(), [file, ...args]];
+  if (runtime === "deno") return [denoPath(), [...denoFlags, file, ...args]];
+  return fail(`unknown runtime ${JSON.stringify(runtime)}: expected bun or deno`);
+}
+
+/** Takes `--NAME VALUE` or `--NAME=VALUE` out of the arguments. */
+export function takeFlag(args, name, fallback) {
+  const at = args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
+  if (at === -1) return fallback;
+  const [flag] = args.splice(at, 1);
+  if (flag !== name) return flag.slice(name.length + 1);
+  const [value] = args.splice(at, 1);
+  return value ?? fail(`${name}: expected a value`);
+}
+
+/** Runs a child on this terminal, passes signals on, and ends as it ends. */
+export function run([command, args]) {
+  const child = spawn(command, args, { stdio: "inherit", env: childEnv });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    let lastMs = Number.NEGATIVE_INFINITY;
+    process.on(signal, () => {
+      // On a terminal Ctrl-C reaches the whole group, the child too; npm then passes it on again.
+      // A second signal means "at once" to outrigger, so an echo must not become one.
+      if (signal === "SIGINT" && process.stdin.isTTY) return;
+      if (performance.now() - lastMs < 300) return;
+      lastMs = performance.now();
+      child.kill(signal);
+    });
+  }
+  child.on("error", (error) => fail(`${command}: ${error.message}`));
+  child.on("exit", (status, signal) => process.exit(status ?? 128 + constants.signals[signal]));
+}
+
+export const childEnv = { ...process.env, DENO_NO_UPDATE_CHECK: "1" };
+
+export function fail(message) {
+  console.error(`outrigger: ${message}`);
+  process.exit(1);
+}
+
+function find(name, packages, scope, inside) {
+  const candidates = [
+    ...packages.map((folder) => join(root, "node_modules", scope, folder, inside)),
+    join(root, "node_modules/.bin", name),
+    ...(process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)),
+  ];
+  return candidates.find(existsSync) ?? fail(`${name} was not found; run npm ci`);
+}
+
+function manifest(folder) {
+  try {
+    return JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  } catch {
+    return null;
+  }
+}
+
+function isMusl() {
+  return process.platform === "linux" && !process.report?.getReport().header.glibcVersionRuntime;
+}

@@ -1,0 +1,74 @@
+/** The response that goes to the client, built from a parsed head; framing and Connection are ours. */
+import { CR, LF, SP } from "./chars.ts";
+import { bytesOf, Field } from "./field-names.ts";
+import { BodyKind } from "./framing.ts";
+import type { ResponseHead } from "./response-head.ts";
+import { copy, put, putNumber, writeFields } from "./write-fields.ts";
+
+const HTTP_1_1 = bytesOf("HTTP/1.1 ");
+const CONTENT_LENGTH = bytesOf("Content-Length: ");
+const CHUNKED = bytesOf("Transfer-Encoding: chunked\r\n");
+const CLOSE = bytesOf("Connection: close\r\n");
+const KEEP_ALIVE = bytesOf("Connection: keep-alive\r\n");
+const UPGRADE = bytesOf("Connection: Upgrade\r\n");
+
+/** Bytes that a rebuilt head may have more than the parsed one. */
+export const RESPONSE_HEAD_GROWTH_BYTES = 512;
+
+export const ConnectionChoice = { silent: 0, close: 1, keepAlive: 2, upgrade: 3 } as const;
+export type ConnectionChoice = (typeof ConnectionChoice)[keyof typeof ConnectionChoice];
+
+/**
+ * Writes the head to `bytes[out, …)` and returns where it ends. `body` is how the body will be
+ * framed towards the client. A length that frames nothing (HEAD, 304) is passed on as it is;
+ * interim responses and 204 carry none (RFC 9112 §6.1, RFC 9110 §8.6).
+ */
+export function writeResponseHead(
+  bytes: Uint8Array,
+  base: number,
+  head: ResponseHead,
+  body: BodyKind,
+  connection: ConnectionChoice,
+  out: number,
+): number {
+  let to = put(bytes, out, HTTP_1_1);
+  to = putNumber(bytes, to, head.status);
+  bytes[to++] = SP;
+  to = copy(bytes, base + head.reasonStart, base + head.reasonEnd, to);
+  bytes[to++] = CR;
+  bytes[to++] = LF;
+  const passesUpgrade = head.upgrades || head.status === 426;
+  to = writeFields(bytes, base, head.fields, to, (id) => isEndToEnd(id, passesUpgrade));
+  const hasNoBody = head.status < 200 || head.status === 204;
+  if (body === BodyKind.chunked) {
+    to = put(bytes, to, CHUNKED);
+  } else if (head.framing.contentLength !== -1 && !hasNoBody && body !== BodyKind.untilClose) {
+    to = putNumber(bytes, put(bytes, to, CONTENT_LENGTH), head.framing.contentLength);
+    bytes[to++] = CR;
+    bytes[to++] = LF;
+  }
+  if (connection === ConnectionChoice.close) to = put(bytes, to, CLOSE);
+  else if (connection === ConnectionChoice.keepAlive) to = put(bytes, to, KEEP_ALIVE);
+  else if (connection === ConnectionChoice.upgrade) to = put(bytes, to, UPGRADE);
+  bytes[to++] = CR;
+  bytes[to++] = LF;
+  return to;
+}
+
+/** `Field.identity` passes: a response's l5d- fields are the backend's own, and say nothing of us. */
+function isEndToEnd(id: number, passesUpgrade: boolean): boolean {
+  switch (id) {
+    case Field.connection:
+    case Field.contentLength:
+    case Field.transferEncoding:
+    case Field.keepAlive:
+    case Field.proxyConnection:
+    case Field.http2Settings:
+    case Field.te:
+      return false;
+    case Field.upgrade:
+      return passesUpgrade;
+    default:
+      return id >= 0;
+  }
+}

@@ -1,0 +1,60 @@
+/** What the threads tell each other: plain values, encoded once with msgpackr or cloned. */
+
+export type Endpoint = {
+  /** Its row in shared memory. */
+  readonly row: number;
+  /** Its labels' number, see metrics/series.ts. */
+  readonly series: number;
+  /** 4 or 16 bytes. */
+  readonly ip: Uint8Array;
+  readonly port: number;
+};
+
+export type Service = {
+  /** `web` for a static upstream; `host:port` for one found by DNS. */
+  readonly name: string;
+  /** Labels for what fails before an endpoint is chosen. */
+  readonly series: number;
+  /** Empty while or because nothing is known. */
+  readonly endpoints: readonly Endpoint[];
+  /** Why there are no endpoints, if so. */
+  readonly failure: "dns-failed" | "dns-timeout" | "too-many-names" | null;
+};
+
+/** All that workers route by. Immutable; a newer version replaces it. */
+export type Snapshot = { readonly version: number; readonly services: readonly Service[] };
+
+export type ListenerKind = "inbound" | "outbound" | "forward";
+
+export type ListenerSpec = {
+  readonly kind: ListenerKind;
+  /** A listening socket, made by the main thread. */
+  readonly fd: number;
+  readonly ip: Uint8Array;
+  readonly port: number;
+  /** For `forward`: the service's name as workers look it up. */
+  readonly service: string | null;
+};
+
+/** What every thread is started with. */
+export type ThreadStart = {
+  readonly memory: SharedArrayBuffer;
+  readonly listeners: readonly ListenerSpec[];
+  /** Where inbound traffic without another target goes. */
+  readonly app: { readonly ip: Uint8Array; readonly port: number } | null;
+  readonly opaquePorts: readonly number[];
+  readonly detectTimeoutMs: number;
+  /** Ports of ours (listeners and admin), to refuse loops. */
+  readonly ownPorts: readonly number[];
+};
+
+export type ToWorker =
+  | { readonly kind: "snapshot"; readonly bytes: Uint8Array }
+  | { readonly kind: "access-log"; readonly on: boolean };
+
+export type FromWorker =
+  | { readonly kind: "ready" }
+  /** A name (`web`, `web:8080`) that the worker's snapshot does not have. */
+  | { readonly kind: "resolve"; readonly authority: string }
+  | { readonly kind: "log"; readonly level: "error" | "warn" | "info" | "debug"; readonly text: string }
+  | { readonly kind: "access"; readonly line: string };

@@ -1,0 +1,78 @@
+/**
+ * A thread's own memory outside the JavaScript heap: one reservation, at one address that never
+ * moves, seen as one `Uint8Array`. System calls read and write it, codecs parse it in place, and
+ * one `copyWithin` moves bytes between any two buffers without an object per copy. Pages that were
+ * never touched cost nothing.
+ *
+ *   | syscall arguments 4 KiB | epoll events 12 KiB | input 64 KiB | output 192 KiB | chunks … |
+ *
+ * `input` and `output` are scratch: they belong to whoever runs until it returns to the loop. What
+ * must outlive the turn lies in chunks of 64 KiB. When all are used, `allocate` returns NONE, and
+ * whoever asked gives up its connection.
+ */
+import { assert } from "../lib/assert.ts";
+import { MADV_DONTNEED, MAP_PRIVATE_ANONYMOUS_NORESERVE, PROT_READ_WRITE } from "./constants.ts";
+import { libc } from "./libc.ts";
+import { runtime } from "./runtime.ts";
+
+/** A chunk: the limit on a message head, and on what is buffered each way per connection. */
+export const CHUNK_BYTES = 65_536;
+/** Chunks of one thread: 512 MiB of addresses, and so of buffered bytes, at the very most. */
+export const CHUNKS_MAX = 8_192;
+/** Freed chunks that keep their pages, for the next to find them in the cache. */
+const WARM_CHUNKS = 32;
+
+export const ARGUMENTS = 0;
+export const EVENTS = 4_096;
+export const INPUT = 16_384;
+/** One read. Equal to CHUNK_BYTES, so what could not be written on fits the buffer limit. */
+export const INPUT_BYTES = CHUNK_BYTES;
+export const OUTPUT = INPUT + INPUT_BYTES;
+export const OUTPUT_BYTES = 3 * CHUNK_BYTES;
+const CHUNKS = OUTPUT + OUTPUT_BYTES;
+
+/** No chunk. */
+export const NONE = -1;
+
+export class Arena {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** Address of `bytes[0]`. */
+  readonly address: number;
+  readonly #chunks: number;
+  readonly #free: Int32Array;
+  #freeCount = 0;
+  #untouched = 0;
+
+  constructor(chunks: number = CHUNKS_MAX) {
+    const size = CHUNKS + chunks * CHUNK_BYTES;
+    const flags = MAP_PRIVATE_ANONYMOUS_NORESERVE;
+    this.address = Number(libc.mmap(0, size, PROT_READ_WRITE, flags, -1, 0));
+    assert(this.address > 0, `mmap of ${size} bytes`);
+    const memory = runtime.viewMemory(this.address, size);
+    this.bytes = new Uint8Array(memory);
+    this.view = new DataView(memory);
+    this.#chunks = chunks;
+    this.#free = new Int32Array(chunks);
+  }
+
+  /** Takes a chunk; returns the offset of its first byte in `bytes`, or NONE. */
+  allocate(): number {
+    if (this.#freeCount > 0) return this.#free[--this.#freeCount] ?? NONE;
+    if (this.#untouched === this.#chunks) return NONE;
+    return CHUNKS + this.#untouched++ * CHUNK_BYTES;
+  }
+
+  /** Gives a chunk back. Beyond a few warm ones its pages go back to the kernel too. */
+  free(chunk: number): void {
+    if (this.#freeCount >= WARM_CHUNKS) {
+      libc.madvise(this.address + chunk, CHUNK_BYTES, MADV_DONTNEED);
+    }
+    this.#free[this.#freeCount++] = chunk;
+  }
+
+  /** Chunks in use. */
+  get used(): number {
+    return this.#untouched - this.#freeCount;
+  }
+}
