@@ -59,6 +59,11 @@ export class Poller {
     return -1;
   }
 
+  /** Gives a registered descriptor to another handler. */
+  replace(place: number, handler: Pollable): void {
+    this.#handlers[place] = handler;
+  }
+
   /** Frees a place whose descriptor is about to be closed, which takes it out of epoll too. */
   forget(place: number): void {
     this.#handlers[place] = null;

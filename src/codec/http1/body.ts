@@ -25,7 +25,8 @@ export class BodyRelay {
   #from: BodyKind = BodyKind.none;
   #to: BodyKind = BodyKind.none;
   #remaining = 0;
-  readonly #decoder = new ChunkedDecoder();
+  /** Made with the first chunked body: it holds room for trailers. */
+  #decoder: ChunkedDecoder | null = null;
 
   /** Starts a body. `length` counts for BodyKind.length only. */
   start(from: BodyKind, to: BodyKind, length: number): void {
@@ -33,7 +34,9 @@ export class BodyRelay {
     this.#to = to;
     this.#remaining = length;
     this.isDone = from === BodyKind.none || (from === BodyKind.length && length === 0);
-    if (from === BodyKind.chunked) this.#decoder.reset();
+    if (from !== BodyKind.chunked) return;
+    this.#decoder ??= new ChunkedDecoder();
+    this.#decoder.reset();
   }
 
   /** Bytes still to come of a body with a length. */
@@ -84,6 +87,7 @@ export class BodyRelay {
 
   #relayChunked(bytes: Uint8Array, start: number, end: number, scratch: number): boolean {
     const decoder = this.#decoder;
+    if (decoder === null) return false;
     const data = scratch + CHUNK_HEADER_BYTES_MAX;
     const dataEnd = decoder.decode(bytes, start, end, data);
     if (dataEnd === -1) return false;

@@ -1,0 +1,169 @@
+/**
+ * Chooses the endpoint for each request or connection: power of two choices (Mitzenmacher 2001) on
+ * peak EWMA x (pending + 1). One per worker; what the workers know of endpoints they share through
+ * the endpoint rows, so that each sees the load of all.
+ *
+ * A row may be given to another endpoint once its worker has taken a snapshot without it and has
+ * nothing pending there. Hence: pick from the newest snapshot, acquire in the same turn, and call
+ * `observe` and `connectFailed` before `release`.
+ */
+import { assert } from "../lib/assert.ts";
+import { backoffMs } from "../lib/backoff.ts";
+import type { Endpoint } from "../mesh/snapshot.ts";
+import type { EndpointRows } from "../shared/endpoint-rows.ts";
+import { DEFAULT_RTT_US, decayedUs, elapsedMs, observedUs, SAMPLE_MS } from "./peak-ewma.ts";
+
+/** Linkerd's reconnect backoff. A restarting process is back within a second more often than not. */
+export const BACKOFF_MIN_MS = 100;
+export const BACKOFF_MAX_MS = 60_000;
+/** Another worker won each time: then its measurement is as fresh as ours, and ours may be lost. */
+const OBSERVE_TRIES_MAX = 4;
+
+export class Balancer {
+  readonly #rows: EndpointRows;
+  readonly #worker: number;
+  readonly #random: () => number;
+
+  /** `random` returns 32 random bits. */
+  constructor(rows: EndpointRows, worker: number, random: () => number) {
+    this.#rows = rows;
+    this.#worker = worker;
+    this.#random = random;
+  }
+
+  /**
+   * Returns the less loaded of two random endpoints that were not tried and do not back off; if
+   * one of the two backs off, the other; if both do, any that does not. If all do, the one whose
+   * backoff ends soonest, so that a pool that was down recovers with the first attempt after its
+   * return and not a minute later. Null when there are none or all were tried.
+   */
+  pick(endpoints: readonly Endpoint[], nowMs: number, tried: readonly Endpoint[]): Endpoint | null {
+    const count = tried.length === 0 ? endpoints.length : countUntried(endpoints, tried);
+    if (count === 0) return null;
+    if (count === 1) return untriedAt(endpoints, tried, 0);
+    const firstRank = this.#random() % count;
+    const otherRank = this.#random() % (count - 1);
+    const first = untriedAt(endpoints, tried, firstRank);
+    const second = untriedAt(endpoints, tried, otherRank < firstRank ? otherRank : otherRank + 1);
+    if (this.#isBackingOff(first.row, nowMs)) {
+      if (!this.#isBackingOff(second.row, nowMs)) return second;
+      return this.#pickSoonest(endpoints, nowMs, tried);
+    }
+    if (this.#isBackingOff(second.row, nowMs)) return first;
+    return this.#load(second.row, nowMs) < this.#load(first.row, nowMs) ? second : first;
+  }
+
+  /** Notes one more request in flight to the endpoint. */
+  acquire(endpoint: Endpoint): void {
+    this.#rows.acquire(endpoint.row, this.#worker);
+  }
+
+  /** Notes one request less. In pairs with `acquire`. */
+  release(endpoint: Endpoint): void {
+    this.#rows.release(endpoint.row, this.#worker);
+  }
+
+  /** Notes that the endpoint answered after `rttUs`: to the first byte, or to be connected. */
+  observe(endpoint: Endpoint, rttUs: number, nowMs: number): void {
+    const { row } = endpoint;
+    for (let attempt = 0; attempt < OBSERVE_TRIES_MAX; attempt++) {
+      const seenUs = this.#rows.costUs(row);
+      const elapsed = elapsedMs(nowMs, this.#rows.stampMs(row));
+      const costUs = observedUs(seenUs, elapsed, rttUs);
+      if (costUs === seenUs && elapsed < SAMPLE_MS) return;
+      if (this.#rows.publishCost(row, seenUs, costUs, nowMs)) return;
+    }
+  }
+
+  /** Notes that the endpoint could not be connected to: it is passed over for a while. */
+  connectFailed(endpoint: Endpoint, nowMs: number): void {
+    const { row } = endpoint;
+    // Those that were on their way when the first failed say nothing new. Each counted, one burst
+    // of 64 connections would mean the longest backoff.
+    if (this.#isBackingOff(row, nowMs)) return;
+    const failures = this.#rows.failures(row) + 1;
+    const waitMs = backoffMs(failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS, this.#random);
+    this.#rows.fail(row, nowMs, waitMs);
+  }
+
+  /** Notes that the endpoint was connected to: it may be chosen again. */
+  connectSucceeded(endpoint: Endpoint): void {
+    this.#rows.succeed(endpoint.row);
+  }
+
+  #isBackingOff(row: number, nowMs: number): boolean {
+    const waitMs = this.#rows.retryInMs(row, nowMs);
+    // Beyond the longest backoff it is one that ended half a turn of the clock (24 days) ago.
+    return waitMs > 0 && waitMs <= BACKOFF_MAX_MS;
+  }
+
+  #load(row: number, nowMs: number): number {
+    const costUs = this.#rows.costUs(row);
+    const stampMs = this.#rows.stampMs(row);
+    if (costUs === 0 && stampMs === 0) {
+      // From now on the guess is forgotten like a measurement. Otherwise an endpoint that joins a
+      // pool of faster ones would never be chosen, and never be measured.
+      this.#rows.publishCost(row, 0, 0, nowMs);
+      return DEFAULT_RTT_US * (this.#rows.pending(row) + 1);
+    }
+    return decayedUs(costUs, elapsedMs(nowMs, stampMs)) * (this.#rows.pending(row) + 1);
+  }
+
+  /** Any untried endpoint that does not back off, from a random one on; else the soonest to return. */
+  #pickSoonest(
+    endpoints: readonly Endpoint[],
+    nowMs: number,
+    tried: readonly Endpoint[],
+  ): Endpoint | null {
+    const count = endpoints.length;
+    const start = this.#random() % count;
+    let soonest: Endpoint | null = null;
+    let soonestMs = Number.POSITIVE_INFINITY;
+    for (let step = 0; step < count; step++) {
+      const endpoint = at(endpoints, (start + step) % count);
+      if (isTried(endpoint, tried)) continue;
+      if (!this.#isBackingOff(endpoint.row, nowMs)) return endpoint;
+      const waitMs = this.#rows.retryInMs(endpoint.row, nowMs);
+      if (waitMs >= soonestMs) continue;
+      soonest = endpoint;
+      soonestMs = waitMs;
+    }
+    return soonest;
+  }
+}
+
+/** By row: each snapshot brings new objects for the same endpoints. */
+function isTried(endpoint: Endpoint, tried: readonly Endpoint[]): boolean {
+  for (let i = 0; i < tried.length; i++) {
+    if (tried[i]?.row === endpoint.row) return true;
+  }
+  return false;
+}
+
+function countUntried(endpoints: readonly Endpoint[], tried: readonly Endpoint[]): number {
+  let count = 0;
+  for (let i = 0; i < endpoints.length; i++) {
+    if (!isTried(at(endpoints, i), tried)) count++;
+  }
+  return count;
+}
+
+/** Returns the endpoint before which there are `rank` untried ones. */
+function untriedAt(
+  endpoints: readonly Endpoint[],
+  tried: readonly Endpoint[],
+  rank: number,
+): Endpoint {
+  if (tried.length === 0) return at(endpoints, rank);
+  let left = rank;
+  for (let i = 0; ; i++) {
+    const endpoint = at(endpoints, i);
+    if (!isTried(endpoint, tried) && left-- === 0) return endpoint;
+  }
+}
+
+function at(endpoints: readonly Endpoint[], index: number): Endpoint {
+  const endpoint = endpoints[index];
+  assert(endpoint !== undefined, "endpoint index");
+  return endpoint;
+}

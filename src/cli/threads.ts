@@ -1,0 +1,207 @@
+/**
+ * The threads: one acceptor, N workers, each a tinypool with one endless task. A worker that throws
+ * or exits is buried (what it owned is closed, what it had pending is given back) and replaced; the
+ * connections that wait in its ring are served by its successor.
+ */
+import { networkInterfaces } from "node:os";
+import { fileURLToPath } from "node:url";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { pack } from "msgpackr";
+import { Tinypool } from "tinypool";
+import type { Logger } from "../lib/log.ts";
+import { parseIp } from "../mesh/address.ts";
+import type { FromWorker, Snapshot, ThreadStart, ToWorker } from "../mesh/snapshot.ts";
+import { Counter } from "../metrics/catalog.ts";
+import type { Arena } from "../net/arena.ts";
+import { libc } from "../net/libc.ts";
+import { createWake, wake } from "../net/wake.ts";
+import { Counters } from "../shared/counters.ts";
+import { DescriptorTable } from "../shared/descriptor-table.ts";
+import { EndpointRows } from "../shared/endpoint-rows.ts";
+import { WorkerState } from "../shared/layout.ts";
+import type { Memory } from "../shared/memory.ts";
+import { WorkerRows } from "../shared/worker-rows.ts";
+
+/** Pause before a worker that died is replaced: a loop of deaths must not become a busy one. */
+const RESTART_MS = 100;
+
+export type ThreadsOptions = {
+  readonly arena: Arena;
+  readonly memory: Memory;
+  readonly start: ThreadStart;
+  readonly accessLog: boolean;
+  readonly log: Logger;
+  readonly onResolve: (authority: string) => void;
+  readonly onAccess: (line: string) => void;
+};
+
+export class Threads {
+  readonly rows: WorkerRows;
+  readonly #options: ThreadsOptions;
+  readonly #wakeFds: number[] = [];
+  readonly #ports: (MessagePort | null)[] = [];
+  readonly #ended: Promise<void>[] = [];
+  readonly #ownIps: readonly Uint8Array[];
+  #acceptor: { port: MessagePort; wakeFd: number; ended: Promise<void> } | null = null;
+  #snapshot: Uint8Array | null = null;
+  #isStopping = false;
+
+  constructor(options: ThreadsOptions) {
+    this.#options = options;
+    this.rows = new WorkerRows(options.memory);
+    this.#ownIps = Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .map(({ address }) => parseIp(address.split("%")[0] ?? ""))
+      .filter((ip) => ip !== null);
+  }
+
+  /** Starts all workers, one after another, then the acceptor. Resolves when all are ready. */
+  async start(snapshot: Snapshot): Promise<void> {
+    this.publish(snapshot);
+    for (let worker = 0; worker < this.#options.memory.layout.workers; worker++) {
+      this.#wakeFds.push(createWake());
+      await this.#startWorker(worker);
+    }
+    this.#startAcceptor();
+  }
+
+  /** Sends a snapshot to every worker. */
+  publish(snapshot: Snapshot): void {
+    // `pack` returns a view of a buffer that it uses again: copy.
+    this.#snapshot = new Uint8Array(pack(snapshot));
+    this.#ports.forEach((port, worker) => {
+      if (port !== null) this.#sendSnapshot(port, worker);
+    });
+  }
+
+  /** The oldest snapshot that any worker still routes by. */
+  acknowledged(): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (let worker = 0; worker < this.rows.count; worker++) {
+      if (this.rows.get(worker, "state") !== WorkerState.ready) continue;
+      least = Math.min(least, this.rows.get(worker, "snapshot"));
+    }
+    return least;
+  }
+
+  /** Stops accepting; the workers drain by the flag in shared memory. */
+  async stopAccepting(): Promise<void> {
+    this.#isStopping = true;
+    if (this.#acceptor === null) return;
+    this.#acceptor.port.postMessage({ kind: "stop-accepting" });
+    wake(this.#options.arena, this.#acceptor.wakeFd);
+    this.wakeAll();
+  }
+
+  /** Resolves when every worker has ended. */
+  async drained(): Promise<void> {
+    await Promise.all(this.#ended);
+  }
+
+  wakeAll(): void {
+    for (const fd of this.#wakeFds) wake(this.#options.arena, fd);
+  }
+
+  /** Number of workers that serve. */
+  ready(): number {
+    let count = 0;
+    for (let worker = 0; worker < this.rows.count; worker++) {
+      if (this.rows.get(worker, "state") === WorkerState.ready) count++;
+    }
+    return count;
+  }
+
+  async #startWorker(worker: number): Promise<void> {
+    const { start, accessLog, log } = this.#options;
+    const { port1, port2 } = new MessageChannel();
+    this.rows.clear(worker);
+    const wakeFd = this.#wakeFds[worker] ?? -1;
+    this.rows.set(worker, "wakeFd", wakeFd);
+    this.rows.set(worker, "state", WorkerState.starting);
+    const ready = new Promise<void>((resolve) => {
+      port1.on("message", (message: FromWorker) => {
+        if (message.kind === "ready") resolve();
+        else this.#onMessage(message);
+      });
+    });
+    const data = { start, worker, wakeFd, port: port2, ownIps: this.#ownIps, accessLog };
+    const pool = poolFor("proxy.ts");
+    this.#ports[worker] = port1;
+    this.#sendSnapshot(port1, worker);
+    const ended = pool
+      .run(data, { transferList: [port2] })
+      .then(() => null)
+      .catch((error: unknown) => error ?? "ended");
+    this.#ended[worker] = ended.then(async (error) => {
+      this.#ports[worker] = null;
+      port1.close();
+      await pool.destroy().catch(() => {});
+      if (error === null && this.#isStopping) return;
+      log.error("a worker ended, and is replaced", { worker, error: describe(error) });
+      this.#bury(worker);
+      if (this.#isStopping) return;
+      await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
+      await this.#startWorker(worker);
+      await this.#ended[worker];
+    });
+    await Promise.race([ready, ended]);
+  }
+
+  #startAcceptor(): void {
+    const { start, log } = this.#options;
+    const { port1, port2 } = new MessageChannel();
+    const wakeFd = createWake();
+    const pool = poolFor("acceptor.ts");
+    const ended = pool
+      .run({ start, port: port2, wakeFd }, { transferList: [port2] })
+      .then(() => {})
+      .catch((error: unknown) => {
+        // Nothing is accepted any more: better to end, and be started anew, than to look alive.
+        log.error("the acceptor ended", { error: describe(error) });
+        process.exit(1);
+      });
+    this.#acceptor = { port: port1, wakeFd, ended };
+  }
+
+  #onMessage(message: FromWorker): void {
+    if (message.kind === "resolve") this.#options.onResolve(message.authority);
+    else if (message.kind === "access") this.#options.onAccess(message.line);
+    else if (message.kind === "log") this.#options.log[message.level](message.text);
+  }
+
+  #sendSnapshot(port: MessagePort, worker: number): void {
+    if (this.#snapshot === null) return;
+    const message: ToWorker = { kind: "snapshot", bytes: this.#snapshot };
+    port.postMessage(message);
+    const wakeFd = this.#wakeFds[worker];
+    if (wakeFd !== undefined) wake(this.#options.arena, wakeFd);
+  }
+
+  /** Gives back all that a dead worker held. Its thread runs no more when this is called. */
+  #bury(worker: number): void {
+    const { memory } = this.#options;
+    const pollFd = this.rows.fd(worker, "pollFd");
+    for (const fd of new DescriptorTable(memory).reclaim(worker)) libc.close(fd);
+    if (pollFd > 2) libc.close(pollFd);
+    new EndpointRows(memory).forget(worker);
+    this.rows.clear(worker);
+    // The dead one's counters have no other writer now.
+    new Counters(memory, worker).add(Counter.worker_restarts, 1);
+  }
+}
+
+function poolFor(entry: string): Tinypool {
+  return new Tinypool({
+    filename: fileURLToPath(new URL(`../../workers/${entry}`, import.meta.url)),
+    runtime: "worker_threads",
+    minThreads: 1,
+    maxThreads: 1,
+    concurrentTasksPerWorker: 1,
+    useAtomics: false,
+    idleTimeout: 0,
+  } as ConstructorParameters<typeof Tinypool>[0]);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

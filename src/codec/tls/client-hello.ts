@@ -1,0 +1,187 @@
+/**
+ * The two facts in a TLS ClientHello that a proxy routes by: the server name (RFC 6066 §3) and the
+ * application protocols (RFC 7301 §3.1). Walks the message of RFC 8446 §4.1.2, which is also that of
+ * every older version, and does not know what a cipher suite, a key share or an encrypted hello is.
+ *
+ * Bias: strict about structure, deaf to meaning. A length that does not fit is never repaired, for
+ * the server behind us might repair it differently and read another name.
+ */
+
+import { firstMessage, type MessageLimits } from "./record.ts";
+
+/**
+ * The most a hello may take on the wire, record headers included. A hello with post-quantum key
+ * shares is 2 KB, one with a large ticket 16 KB; a peer must not make us hold more than this.
+ */
+export const CLIENT_HELLO_BYTES_MAX = 65_536;
+
+/**
+ * The most records it may be cut into. TLS stacks use one, or a few to get past middleboxes; 4096
+ * still admits a hello of 4 KB in records of one byte, and bounds a call to about 50 µs.
+ */
+export const CLIENT_HELLO_RECORDS_MAX = 4096;
+
+/**
+ * The most application protocols returned; clients offer two or three. The list is in descending
+ * order of preference, so what lies beyond is what the client wants least. 64 KiB could hold 32 000.
+ */
+export const ALPN_NAMES_MAX = 32;
+
+/** RFC 1035 §2.3.4, without the root: 255 bytes in wire form are 253 as text. */
+const HOST_NAME_BYTES_MAX = 253;
+const LABEL_BYTES_MAX = 63;
+
+/** Version, random, and the least that can follow: see the minima of RFC 8446 §4.1.2. */
+const BODY_BYTES_MIN = 2 + 32 + 1 + 4 + 2;
+const SESSION_ID_BYTES_MAX = 32;
+const EXTENSION_HEADER_BYTES = 4;
+const EXTENSION_SERVER_NAME = 0;
+const EXTENSION_ALPN = 16;
+const NAME_TYPE_HOST_NAME = 0;
+
+const LIMITS: MessageLimits = Object.freeze({
+  type: 1, // client_hello, §4
+  bodyBytesMin: BODY_BYTES_MIN,
+  wireBytesMax: CLIENT_HELLO_BYTES_MAX,
+  recordsMax: CLIENT_HELLO_RECORDS_MAX,
+});
+
+export type ClientHelloResult =
+  | { readonly kind: "hello"; readonly sni: string | null; readonly alpn: readonly string[] }
+  | { readonly kind: "incomplete"; readonly needBytes: number }
+  | { readonly kind: "not-tls" };
+
+const NOT_TLS: ClientHelloResult = Object.freeze({ kind: "not-tls" });
+const NO_ALPN: readonly string[] = Object.freeze([]);
+const HELLO_WITHOUT_NAMES: ClientHelloResult = Object.freeze({
+  kind: "hello",
+  sni: null,
+  alpn: NO_ALPN,
+});
+
+/**
+ * Parses the ClientHello at the start of a connection's bytes `[start, end)`, which must lie within
+ * `bytes`. RFC 8446 §4.1.2 and §5.1; never throws.
+ *
+ * `incomplete`: the hello goes on. `needBytes` is the least count of bytes, from `start`, with which
+ * another call can tell more; it is above `end - start` and at most CLIENT_HELLO_BYTES_MAX.
+ *
+ * `not-tls`: no further bytes can make this a well-formed hello within the limits above. That
+ * covers every length that does not fit its surroundings, a record that is empty, of another type,
+ * or longer than the hello, and of what the RFCs forbid: an empty list or name, two host names
+ * (RFC 6066 §3), and server_name or ALPN twice (RFC 8446 §4.2; other duplicates are not looked for).
+ *
+ * `sni` is the host name in lower case without one trailing dot, when it is a syntactically valid
+ * DNS name: labels of letters, digits, hyphens inside and underscores, 1 to 63 bytes each, 253 in
+ * all. It is null when there is none and for a well-formed entry that holds something else: an IP
+ * literal (RFC 6066 §3 forbids them), a wildcard, NUL, non-ASCII, an empty label, 254 bytes or more.
+ *
+ * `alpn` has the names in the client's order, each byte as the character of that code.
+ */
+export function parseClientHello(bytes: Uint8Array, start: number, end: number): ClientHelloResult {
+  const message = firstMessage(bytes, start, end, LIMITS);
+  if (message.kind === "malformed") return NOT_TLS;
+  if (message.kind === "incomplete") return message;
+  const reader = new Reader(message.bytes, message.start, message.available);
+  readBody(reader, message.end);
+  if (reader.state === "malformed") return NOT_TLS;
+  if (message.available < message.end) return { kind: "incomplete", needBytes: message.needBytes };
+  if (reader.hostEnd === 0 && reader.alpnEnd === 0) return HELLO_WITHOUT_NAMES;
+  return {
+    kind: "hello",
+    sni: hostName(reader.bytes, reader.hostStart, reader.hostEnd),
+    alpn: protocolNames(reader.bytes, reader.alpnStart, reader.alpnEnd),
+  };
+}
+
+/**
+ * A cursor over a message of which only a part may have arrived. It checks each length against its
+ * surroundings before it asks whether the bytes are there, so that a lie is seen at once.
+ */
+class Reader {
+  readonly bytes: Uint8Array;
+  readonly available: number;
+  at: number;
+  state: "reading" | "short" | "malformed" = "reading";
+  /** The host name, and the list of ALPN names; an end of 0 is "not seen". */
+  hostStart = 0;
+  hostEnd = 0;
+  alpnStart = 0;
+  alpnEnd = 0;
+
+  constructor(bytes: Uint8Array, at: number, available: number) {
+    this.bytes = bytes;
+    this.at = at;
+    this.available = available;
+  }
+
+  /** Reads an unsigned number of one or two bytes, from `min` to `max`; -1 when that ends the walk. */
+  number(width: 1 | 2, min: number, max: number): number {
+    const present = this.available - this.at;
+    const first = present > 0 ? (this.bytes[this.at] ?? 0) : 0;
+    const second = present > 1 ? (this.bytes[this.at + 1] ?? 0) : 0;
+    const low = width === 1 ? first : first * 256 + second;
+    const high = present >= width ? low : low + (present > 0 ? 255 : 65_535);
+    if (min > max || low > max || high < min) {
+      this.state = "malformed";
+      return -1;
+    }
+    if (present < width) {
+      this.state = "short";
+      return -1;
+    }
+    this.at += width;
+    return low;
+  }
+
+  /** Skips a vector (RFC 8446 §3.4) whose length, of `width` bytes, is from `min` to `max`. */
+  vector(width: 1 | 2, min: number, max: number): number {
+    const length = this.number(width, min, max);
+    if (length > 0) this.at += length;
+    return length;
+  }
+
+  /** Refuses what is left of a structure when it is not empty and yet too short for one more item. */
+  hasRoom(end: number, itemBytesMin: number): boolean {
+    if (end === this.at || end - this.at >= itemBytesMin) return true;
+    this.state = "malformed";
+    return false;
+  }
+}
+
+/** Walks the body up to `end` and notes where the names are (RFC 8446 §4.1.2). */
+function readBody(reader: Reader, end: number): void {
+  if (reader.number(2, 0x0300, 0x03ff) < 0) return; // legacy_version
+  reader.at += 32; // random
+  const tail = end - 6; // The least that follows the session id: one cipher suite, one compression.
+  if (reader.vector(1, 0, Math.min(SESSION_ID_BYTES_MAX, tail - reader.at - 1)) < 0) return;
+  const ciphers = reader.vector(2, 2, end - reader.at - 4);
+  if (ciphers % 2 !== 0) {
+    if (ciphers > 0) reader.state = "malformed"; // A suite is two bytes.
+    return;
+  }
+  if (reader.vector(1, 1, end - reader.at - 1) < 0) return; // legacy_compression_methods
+  // Before TLS 1.3 the extensions may be left out (RFC 5246 §7.4.1.2).
+  if (reader.at === end || !reader.hasRoom(end, 2)) return;
+  const left = end - reader.at - 2;
+  if (reader.number(2, left, left) < 0 || !reader.hasRoom(end, EXTENSION_HEADER_BYTES)) return;
+  while (reader.at < end && readExtension(reader, end)) {}
+}
+
+/** Reads one extension of a block that ends at `end` (RFC 8446 §4.2); false ends the walk. */
+function readExtension(reader: Reader, end: number): boolean {
+  const type = reader.number(2, 0, 0xffff);
+  if (type < 0) return false;
+  const isName = type === EXTENSION_SERVER_NAME;
+  const isAlpn = type === EXTENSION_ALPN;
+  if ((isName && reader.hasName) || (isAlpn && reader.alpnEnd > 0)) {
+    reader.state = "malformed";
+    return false;
+  }
+  // A list with one entry, at the least: 5 bytes of server_name, 4 of ALPN.
+  const min = isName ? 5 : isAlpn ? 4 : 0;
+  const length = reader.number(2, min, end - reader.at - 2);
+  if (length < 0) return false;
+  const extensionEnd = reader.at + length;
+  return true;
+}

@@ -1,0 +1,102 @@
+/** What every connection of one worker shares. One worker, one thread, so nothing here is locked. */
+import type { Balancer } from "../balancer/balancer.ts";
+import { RequestHead } from "../codec/http1/request-head.ts";
+import { ResponseHead } from "../codec/http1/response-head.ts";
+import { Counter, type CounterName } from "../metrics/catalog.ts";
+import type { Io } from "../net/connection.ts";
+import type { Counters } from "../shared/counters.ts";
+import type { LearnedTargets } from "../shared/learned-targets.ts";
+import type { WorkerRows } from "../shared/worker-rows.ts";
+import type { Client } from "./client.ts";
+import type { Directory } from "./directory.ts";
+import { IN_FLIGHT_MAX } from "./limits.ts";
+import type { Pools } from "./pool.ts";
+
+export class Context {
+  readonly io: Io;
+  readonly worker: number;
+  readonly rows: WorkerRows;
+  readonly counters: Counters;
+  readonly balancer: Balancer;
+  readonly directory: Directory;
+  readonly pools: Pools;
+  readonly learned: LearnedTargets;
+  /** Whether an address is one of this process's own listeners. */
+  readonly isOwn: (ip: Uint8Array, port: number) => boolean;
+  readonly detectTimeoutMs: number;
+  /** Client connections that speak HTTP or have not yet been joined. */
+  readonly clients = new Set<Client>();
+  readonly tunnels = new Set<{ close(): void }>();
+  /** Writes an access log line; null while nobody wants one. */
+  access: ((line: string) => void) | null = null;
+  isDraining = false;
+  inFlight = 0;
+  readonly #requestHeads: RequestHead[] = [];
+  readonly #responseHeads: ResponseHead[] = [];
+
+  constructor(parts: ContextParts) {
+    this.io = parts.io;
+    this.worker = parts.worker;
+    this.rows = parts.rows;
+    this.counters = parts.counters;
+    this.balancer = parts.balancer;
+    this.directory = parts.directory;
+    this.pools = parts.pools;
+    this.learned = parts.learned;
+    this.isOwn = parts.isOwn;
+    this.detectTimeoutMs = parts.detectTimeoutMs;
+  }
+
+  count(name: CounterName): void {
+    this.counters.add(Counter[name], 1);
+  }
+
+  /** Counts a request or tunnel in. False: too many, refuse it. */
+  enter(): boolean {
+    if (this.inFlight >= IN_FLIGHT_MAX) return false;
+    this.inFlight++;
+    return true;
+  }
+
+  leave(): void {
+    this.inFlight--;
+  }
+
+  /** A head to parse into; given back with `returnRequestHead` when its message is understood. */
+  takeRequestHead(): RequestHead {
+    const head = this.#requestHeads.pop() ?? new RequestHead();
+    head.reset();
+    return head;
+  }
+
+  returnRequestHead(head: RequestHead): void {
+    if (this.#requestHeads.length < HEADS_KEPT) this.#requestHeads.push(head);
+  }
+
+  takeResponseHead(): ResponseHead {
+    const head = this.#responseHeads.pop() ?? new ResponseHead();
+    head.reset();
+    return head;
+  }
+
+  returnResponseHead(head: ResponseHead): void {
+    if (this.#responseHeads.length < HEADS_KEPT) this.#responseHeads.push(head);
+  }
+}
+
+/** A head is 2 KiB; most connections never hold one between two turns. */
+const HEADS_KEPT = 64;
+
+export type ContextParts = Pick<
+  Context,
+  | "io"
+  | "worker"
+  | "rows"
+  | "counters"
+  | "balancer"
+  | "directory"
+  | "pools"
+  | "learned"
+  | "isOwn"
+  | "detectTimeoutMs"
+>;

@@ -1,0 +1,57 @@
+/**
+ * The worker's view of the newest snapshot: services by name. A name that it lacks is asked for
+ * once, and whoever needs it waits, in bounded number, until the next snapshot or the deadline.
+ */
+import { lookupKeys } from "../mesh/authority.ts";
+import type { Service, Snapshot } from "../mesh/snapshot.ts";
+import { QUEUE_MAX } from "./limits.ts";
+
+/** Told once that the directory changed; it looks its name up again. */
+export interface Waiter {
+  onDirectoryChange(): void;
+}
+
+export class Directory {
+  #services: ReadonlyMap<string, Service> = new Map();
+  #waiters: Set<Waiter> = new Set();
+  readonly #asked = new Set<string>();
+  readonly #ask: (authority: string) => void;
+  /** Rises with each snapshot, so that whoever keeps a service knows when to look again. */
+  version = 0;
+
+  constructor(ask: (authority: string) => void) {
+    this.#ask = ask;
+  }
+
+  /** The service for `host[:port]`, or null when the snapshot does not have it. */
+  find(authority: string): Service | null {
+    const keys = lookupKeys(authority);
+    const services = this.#services;
+    return services.get(keys.exact) ?? services.get(keys.bare) ?? services.get(keys.dns) ?? null;
+  }
+
+  /** Asks for a name and has `waiter` told of the next snapshot. False: too many wait already. */
+  wait(authority: string, waiter: Waiter): boolean {
+    if (this.#waiters.size >= QUEUE_MAX) return false;
+    this.#waiters.add(waiter);
+    const { dns } = lookupKeys(authority);
+    if (!this.#asked.has(dns)) {
+      this.#asked.add(dns);
+      this.#ask(authority);
+    }
+    return true;
+  }
+
+  stopWaiting(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+  }
+
+  replace(snapshot: Snapshot): void {
+    this.#services = new Map(snapshot.services.map((service) => [service.name, service]));
+    this.version = snapshot.version;
+    this.#asked.clear();
+    const waiters = this.#waiters;
+    this.#waiters = new Set();
+    for (const waiter of waiters) waiter.onDirectoryChange();
+  }
+}

@@ -1,0 +1,38 @@
+/** Why the proxy answers by itself: status (Linkerd's), RFC 9209 error type, text, and counter. */
+import type { CounterName } from "../metrics/catalog.ts";
+
+type Entry = {
+  readonly status: number;
+  /** RFC 9209 §2.3 */
+  readonly type: string;
+  readonly text: string;
+  readonly counter: CounterName;
+};
+
+export const PROXY_ERRORS = {
+  "connect-refused": entry(502, "connection_refused", "connection refused", "connect_refused"),
+  "connect-timeout": entry(504, "connection_timeout", "connect timed out", "connect_timeout"),
+  "connect-unreachable": entry(502, "destination_ip_unroutable", "endpoint unreachable", "connect_failed"),
+  "no-descriptors": entry(503, "proxy_internal_error", "out of descriptors", "refused_descriptors"),
+  "no-memory": entry(503, "proxy_internal_error", "out of buffers", "refused_memory"),
+  overloaded: entry(503, "connection_limit_reached", "too many requests in flight", "refused_in_flight"),
+  "no-endpoints": entry(503, "destination_unavailable", "no endpoints available", "no_endpoints"),
+  failfast: entry(504, "destination_unavailable", "service in fail-fast", "no_endpoints"),
+  "dns-failed": entry(502, "dns_error", "name could not be resolved", "resolve_failed"),
+  "dns-timeout": entry(504, "dns_timeout", "name resolution timed out", "resolve_failed"),
+  "too-many-names": entry(503, "destination_unavailable", "too many names", "resolve_failed"),
+  "no-target": entry(400, "destination_not_found", "no target for this request", "refused_no_target"),
+  loop: entry(508, "proxy_loop_detected", "the target is this proxy", "refused_loop"),
+  forbidden: entry(403, "destination_ip_prohibited", "target not allowed", "refused_loop"),
+  "backend-closed": entry(502, "connection_terminated", "closed before a response", "backend_aborted"),
+  "bad-response": entry(502, "http_protocol_error", "invalid response", "bad_response"),
+  "bad-upgrade": entry(502, "http_upgrade_failed", "unexpected switch of protocols", "bad_response"),
+  "request-timeout": entry(408, "http_request_error", "request timed out", "request_timeout"),
+  internal: entry(500, "proxy_internal_error", "unexpected error", "worker_faults"),
+} as const satisfies Record<string, Entry>;
+
+export type ProxyErrorCode = keyof typeof PROXY_ERRORS;
+
+function entry(status: number, type: string, text: string, counter: CounterName): Entry {
+  return { status, type, text, counter };
+}

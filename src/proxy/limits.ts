@@ -1,0 +1,33 @@
+/** Every limit and wait of the data path, with its reason. DESIGN gives the defaults. */
+
+/** From a head's first byte to its last; slow senders hold a connection no longer (S-01). */
+export const HEAD_TIMEOUT_MS = 10_000;
+/** A client's idle keep-alive connection. Long: closing first would race the client's next request. */
+export const CLIENT_IDLE_MS = 3_600_000;
+/** No byte moves although it is the client's turn (S-02, S-03). */
+export const CLIENT_STALL_MS = 60_000;
+/** A closing connection reads on for so long, so that our last response is not reset away. */
+export const LINGER_MS = 1_000;
+/** … and so much. */
+export const LINGER_BYTES_MAX = 1_048_576;
+/** Connecting to an endpoint; the application beside us answers sooner. */
+export const CONNECT_TIMEOUT_MS = 1_000;
+export const APP_CONNECT_TIMEOUT_MS = 300;
+/** From a request's dispatch until it must have an endpoint, over all tries. */
+export const FAILFAST_MS = 3_000;
+/** Endpoints tried for one request or connection. */
+export const TRIES_MAX = 5;
+/** Idle upstream connections: below every server's own idle time in the field. */
+export const POOL_IDLE_MS = 3_000;
+/** A shorter `Keep-Alive: timeout` is undercut by this much. */
+export const POOL_IDLE_MARGIN_MS = 500;
+/** Idle connections per endpoint and worker. */
+export const POOL_SIZE_MAX = 1_024;
+/** Requests and connections in flight, per worker. */
+export const IN_FLIGHT_MAX = 100_000;
+/** Requests waiting for a name to be looked up, per worker. */
+export const QUEUE_MAX = 10_000;
+/** Interim (1xx) responses to one request. */
+export const INTERIM_MAX = 32;
+/** Reads per connection and turn, so that one fast stream does not starve the others. */
+export const READS_PER_TURN = 8;

@@ -1,0 +1,221 @@
+/**
+ * A client whose bytes are carried as they are, or who has said nothing yet. For the silent one the
+ * target is dialled meanwhile and whoever speaks first decides: the server, and it is opaque; the
+ * client, and its first bytes are looked at as the acceptor would have. So MySQL and SMTP need no
+ * list of ports and wait for no timeout.
+ */
+import { Timer } from "../lib/timer-wheel.ts";
+import type { Endpoint } from "../mesh/snapshot.ts";
+import { INPUT, INPUT_BYTES } from "../net/arena.ts";
+import { Connection, END, type Io } from "../net/connection.ts";
+import { MSG_DONTWAIT, MSG_PEEK } from "../net/constants.ts";
+import { libc } from "../net/libc.ts";
+import { detect } from "../protocol/detect.ts";
+import type { Client, ClientOrigin } from "./client.ts";
+import type { Context } from "./context.ts";
+import { Downstream } from "./downstream.ts";
+import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { FAILFAST_MS } from "./limits.ts";
+import { EndpointDial, startTunnel } from "./open-tunnel.ts";
+import { recordClose } from "./outcome.ts";
+import { routeTo } from "./router.ts";
+import { Upstream } from "./upstream.ts";
+
+/** The dialled server, while nobody has spoken. */
+class Listening extends Connection {
+  readonly #spoke: () => void;
+
+  constructor(io: Io, from: Connection, spoke: () => void) {
+    super(io, from.fd);
+    this.#spoke = spoke;
+    this.takeOver(from);
+  }
+
+  protected override onReady(): void {
+    if (this.readable) this.#spoke();
+  }
+  override onDeferred(): void {
+    this.onReady();
+  }
+  override onFault(): void {
+    this.#spoke();
+  }
+}
+
+export class OpaqueClient extends Connection implements Client {
+  readonly #context: Context;
+  readonly #origin: ClientOrigin;
+  readonly #timer: Timer;
+  /** false: opaque for certain. */
+  #isUndecided: boolean;
+  #dial: EndpointDial | null = null;
+  #server: Listening | null = null;
+  #endpoint: Endpoint | null = null;
+
+  constructor(context: Context, fd: number, origin: ClientOrigin, isUndecided: boolean) {
+    super(context.io, fd);
+    this.#context = context;
+    this.#origin = origin;
+    this.#isUndecided = isUndecided;
+    this.#timer = new Timer(() => context.io.loop.guard(this, () => this.#onTimer()));
+  }
+
+  begin(): void {
+    const { clock, timers } = this.io.loop;
+    timers.arm(this.#timer, clock.nowMs + FAILFAST_MS);
+    this.#lookUp();
+  }
+
+  onDirectoryChange(): void {
+    if (this.isOpen && this.#dial === null) this.io.loop.defer(this);
+  }
+
+  override onDeferred(): void {
+    if (this.isOpen && this.#dial === null && this.#server === null) this.#lookUp();
+  }
+
+  protected override onReady(): void {
+    if (this.hasError) return this.close();
+    if (this.#server !== null && this.readable) this.#lookAtClient(false);
+  }
+
+  override onFault(): void {
+    this.close();
+  }
+
+  drain(): void {
+    if (this.#isUndecided && !this.readable) this.close();
+  }
+
+  override close(): void {
+    if (!this.isOpen) return;
+    this.#letGo();
+    this.#dial?.cancel();
+    this.#dropServer();
+    recordClose(this.#context, this.#origin.series, this.bytesRead, this.bytesWritten);
+    this.#context.rows.add(this.#context.worker, "connections", -1);
+    super.close();
+  }
+
+  #lookUp(): void {
+    const { authority } = this.#origin;
+    if (authority === null) return this.#refuse("no-target");
+    const route = routeTo(this.#context, this.#origin, authority);
+    if (route.kind === "refused") return this.#refuse(route.code);
+    if (route.kind === "unknown") {
+      if (!this.#context.directory.wait(authority, this)) this.#refuse("overloaded");
+      return;
+    }
+    if (!this.#context.enter()) return this.#refuse("overloaded");
+    this.#dial = new EndpointDial(
+      this.#context,
+      route.service,
+      route.timeoutMs,
+      (dial, endpoint) => this.#onOpen(dial, endpoint),
+      (code) => {
+        this.#dial = null;
+        this.#context.leave();
+        this.#refuse(code);
+      },
+    );
+    this.#dial.start();
+  }
+
+  #onOpen(dial: Connection, endpoint: Endpoint): void {
+    this.#dial = null;
+    this.#endpoint = endpoint;
+    this.#server = new Listening(this.io, dial, () => this.#onServerSpoke());
+    if (!this.#isUndecided) return this.#join();
+    const { clock, timers } = this.io.loop;
+    timers.arm(this.#timer, clock.nowMs + this.#context.detectTimeoutMs);
+    if (this.readable) this.#lookAtClient(false);
+    else if (this.#server?.readable) this.#onServerSpoke();
+  }
+
+  #onServerSpoke(): void {
+    const { target } = this.#origin;
+    const { clock } = this.io.loop;
+    if (target !== null) this.#context.learned.remember(target.ip, target.port, clock.nowMs);
+    this.#context.count("server_spoke_first");
+    this.#join();
+  }
+
+  /** The client spoke before the server did. */
+  #lookAtClient(isFinal: boolean): void {
+    const { arena } = this.io;
+    const flags = MSG_PEEK | MSG_DONTWAIT;
+    const count = libc.recv(this.fd, arena.address + INPUT, INPUT_BYTES, flags);
+    if (count === END) return this.#join();
+    if (count < 0) {
+      this.readable = false;
+      if (isFinal) this.#join();
+      return;
+    }
+    const verdict = detect(arena.bytes, INPUT, INPUT + count, isFinal);
+    if (verdict.kind === "incomplete") {
+      this.readable = false;
+      return;
+    }
+    this.#context.count("client_spoke_first");
+    if (verdict.protocol !== "http1") return this.#join();
+    this.#becomeHttp();
+  }
+
+  /** The dialled connection serves the first request, out of the pool. */
+  #becomeHttp(): void {
+    const server = this.#server;
+    const endpoint = this.#endpoint;
+    this.#letGo();
+    if (server !== null && endpoint !== null) {
+      this.#context.balancer.release(endpoint);
+      this.#context.leave();
+      this.#server = null;
+      new Upstream(this.#context, server, endpoint, true).finish(true);
+    }
+    const downstream = new Downstream(this.#context, this.fd, this.#origin);
+    downstream.takeOver(this);
+    this.#context.clients.add(downstream);
+    downstream.begin();
+  }
+
+  #join(): void {
+    const server = this.#server;
+    const endpoint = this.#endpoint;
+    if (server === null || endpoint === null) return;
+    this.#letGo();
+    this.#server = null;
+    const context = this.#context;
+    startTunnel(context, this, server, endpoint, null, (client) => {
+      context.leave();
+      recordClose(context, this.#origin.series, client.bytesRead, client.bytesWritten);
+      context.rows.add(context.worker, "connections", -1);
+    });
+  }
+
+  #onTimer(): void {
+    if (this.#server !== null) this.#lookAtClient(true);
+    else this.#refuse("failfast");
+  }
+
+  #refuse(code: ProxyErrorCode): void {
+    this.#context.count(PROXY_ERRORS[code].counter);
+    this.close();
+  }
+
+  #letGo(): void {
+    this.io.loop.timers.disarm(this.#timer);
+    this.#context.directory.stopWaiting(this);
+    this.#context.clients.delete(this);
+  }
+
+  #dropServer(): void {
+    if (this.#dial !== null) this.#context.leave();
+    this.#dial = null;
+    if (this.#server === null || this.#endpoint === null) return;
+    this.#context.leave();
+    this.#context.balancer.release(this.#endpoint);
+    recordClose(this.#context, this.#endpoint.series, 0, 0);
+    this.#server.close();
+    this.#server = null;
+  }
+}

@@ -1,0 +1,128 @@
+/** An opaque connection: choose an endpoint, connect (the next one if that fails), join. */
+import type { Endpoint, Service } from "../mesh/snapshot.ts";
+import type { Connection } from "../net/connection.ts";
+import { Dial, type DialFailure } from "../net/dial.ts";
+import type { Context } from "./context.ts";
+import type { ProxyErrorCode } from "./errors.ts";
+import { FAILFAST_MS, TRIES_MAX } from "./limits.ts";
+import { recordClose, recordOpen } from "./outcome.ts";
+import { joinTunnel, type Traffic } from "./tunnel.ts";
+
+const NONE_TRIED: readonly Endpoint[] = [];
+
+/** A connection to one of a service's endpoints, held pending in the balancer until `done`. */
+export class EndpointDial {
+  readonly #context: Context;
+  readonly #service: Service;
+  readonly #timeoutMs: number;
+  readonly #opened: (dial: Dial, endpoint: Endpoint) => void;
+  readonly #failed: (code: ProxyErrorCode) => void;
+  readonly #deadlineMs: number;
+  #tried: Endpoint[] = [];
+  #dial: Dial | null = null;
+  #endpoint: Endpoint | null = null;
+  #startedUs = 0;
+
+  constructor(
+    context: Context,
+    service: Service,
+    timeoutMs: number,
+    opened: (dial: Dial, endpoint: Endpoint) => void,
+    failed: (code: ProxyErrorCode) => void,
+  ) {
+    this.#context = context;
+    this.#service = service;
+    this.#timeoutMs = timeoutMs;
+    this.#opened = opened;
+    this.#failed = failed;
+    this.#deadlineMs = context.io.loop.clock.nowMs + FAILFAST_MS;
+  }
+
+  /** Tries the next endpoint. One of the callbacks follows, perhaps before this returns. */
+  start(last: ProxyErrorCode = "no-endpoints"): void {
+    const { balancer, io } = this.#context;
+    const { clock } = io.loop;
+    const tried = this.#tried.length === 0 ? NONE_TRIED : this.#tried;
+    const isOver = tried.length >= TRIES_MAX || clock.nowMs >= this.#deadlineMs;
+    const endpoint = isOver ? null : balancer.pick(this.#service.endpoints, clock.nowMs, tried);
+    if (endpoint === null) return this.#failed(this.#service.failure ?? last);
+    balancer.acquire(endpoint);
+    this.#endpoint = endpoint;
+    this.#startedUs = clock.nowUs;
+    this.#dial = new Dial(
+      io,
+      (dial) => this.#onOpen(dial, endpoint),
+      (why) => this.#onFail(why, endpoint),
+    );
+    this.#dial.start(endpoint, this.#timeoutMs);
+  }
+
+  /** Gives up while connecting. */
+  cancel(): void {
+    this.#dial?.cancel();
+    if (this.#dial !== null && this.#endpoint !== null) {
+      this.#context.balancer.release(this.#endpoint);
+    }
+    this.#dial = null;
+  }
+
+  #onOpen(dial: Dial, endpoint: Endpoint): void {
+    const { balancer, io } = this.#context;
+    this.#dial = null;
+    recordOpen(this.#context, endpoint.series);
+    balancer.connectSucceeded(endpoint);
+    balancer.observe(endpoint, io.loop.clock.nowUs - this.#startedUs, io.loop.clock.nowMs);
+    this.#opened(dial, endpoint);
+  }
+
+  #onFail(why: DialFailure, endpoint: Endpoint): void {
+    const { balancer, io } = this.#context;
+    this.#dial = null;
+    balancer.release(endpoint);
+    const code = codeOf(why);
+    this.#context.count(code === "no-descriptors" ? "refused_descriptors" : counterOf(why));
+    if (why === "no-descriptors") return this.#failed(code);
+    balancer.connectFailed(endpoint, io.loop.clock.nowMs);
+    this.#tried.push(endpoint);
+    this.start(code);
+  }
+}
+
+export function codeOf(why: DialFailure): ProxyErrorCode {
+  switch (why) {
+    case "refused":
+      return "connect-refused";
+    case "timeout":
+      return "connect-timeout";
+    case "unreachable":
+      return "connect-unreachable";
+    default:
+      return "no-descriptors";
+  }
+}
+
+function counterOf(why: DialFailure): "connect_refused" | "connect_timeout" | "connect_failed" {
+  return why === "refused" ? "connect_refused" : why === "timeout" ? "connect_timeout" : "connect_failed";
+}
+
+/**
+ * Joins a client with an open endpoint, whose place in the balancer and whose `tcp_open` the caller
+ * has taken; both are given back when both directions are over.
+ */
+export function startTunnel(
+  context: Context,
+  client: Connection,
+  server: Connection,
+  endpoint: Endpoint,
+  early: { readonly start: number; readonly end: number } | null,
+  ended: (client: Traffic) => void,
+): void {
+  context.count("tunnels");
+  const tunnel = joinTunnel(context.io, client, server, early, (fromClient, fromServer) => {
+    context.tunnels.delete(tunnel);
+    context.balancer.release(endpoint);
+    recordClose(context, endpoint.series, fromServer.bytesRead, fromServer.bytesWritten);
+    ended(fromClient);
+  });
+  context.tunnels.add(tunnel);
+}

@@ -1,0 +1,62 @@
+/**
+ * Idle HTTP/1 connections, per endpoint, last in first out: the warmest is used again, the rest
+ * grow old and close. A connection in the pool watches for the server's close by itself
+ * (http1-upstream.ts), so what lies here was alive a turn ago.
+ */
+import type { Endpoint } from "../mesh/snapshot.ts";
+import { POOL_SIZE_MAX } from "./limits.ts";
+
+export interface Poolable {
+  readonly endpoint: Endpoint;
+  close(): void;
+}
+
+export class Pools<T extends Poolable = Poolable> {
+  /** By endpoint row; a row that serves another endpoint by now has another `endpoint` object. */
+  readonly #idle = new Map<number, T[]>();
+  #count = 0;
+
+  /** Takes the connection that was used last, or null. */
+  take(endpoint: Endpoint): T | null {
+    const idle = this.#idle.get(endpoint.row);
+    const connection = idle?.pop() ?? null;
+    if (connection !== null) this.#count--;
+    return connection;
+  }
+
+  /** Keeps a connection. False: there are enough, close it. */
+  put(connection: T): boolean {
+    let idle = this.#idle.get(connection.endpoint.row);
+    if (idle === undefined) {
+      idle = [];
+      this.#idle.set(connection.endpoint.row, idle);
+    }
+    if (idle.length >= POOL_SIZE_MAX) return false;
+    idle.push(connection);
+    this.#count++;
+    return true;
+  }
+
+  /** Takes a connection out that closed or grew too old. */
+  remove(connection: T): void {
+    const idle = this.#idle.get(connection.endpoint.row);
+    const index = idle?.indexOf(connection) ?? -1;
+    if (idle === undefined || index === -1) return;
+    idle.splice(index, 1);
+    this.#count--;
+    if (idle.length === 0) this.#idle.delete(connection.endpoint.row);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Closes the connections to endpoints that a new snapshot does not have. */
+  keepOnly(isKnown: (endpoint: Endpoint) => boolean): void {
+    for (const idle of [...this.#idle.values()]) {
+      for (const connection of [...idle]) {
+        if (!isKnown(connection.endpoint)) connection.close();
+      }
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** Responses that the proxy makes itself. Off the hot path, so plain text is good enough. */
+import { type Http1Error, statusOf } from "../codec/http1/errors.ts";
+import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+
+const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  400: "Bad Request",
+  403: "Forbidden",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  414: "URI Too Long",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+  508: "Loop Detected",
+};
+
+export type Reply = { readonly status: number; readonly text: string };
+
+/** The answer to a request that cannot be read; the connection closes after it. */
+export function replyToBadRequest(error: Http1Error): Reply {
+  return reply(statusOf(error), "http_request_error", `bad request: ${error}`, true, "");
+}
+
+/** The answer to a request that cannot be served (RFC 9209 Proxy-Status, l5d-proxy-error). */
+export function replyToFailure(code: ProxyErrorCode, detail: string, closes: boolean): Reply {
+  const { status, type, text } = PROXY_ERRORS[code];
+  return reply(status, type, detail === "" ? text : `${text}: ${detail}`, closes, "");
+}
+
+/** CONNECT where it is not offered. */
+export function replyMethodNotAllowed(): Reply {
+  const allow = "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
+  return reply(405, "http_request_denied", "method not allowed here", true, allow);
+}
+
+function reply(status: number, type: string, text: string, closes: boolean, extra: string): Reply {
+  const quoted = text.replace(/[^\x20-\x7e]/g, "?").replace(/["\\]/g, "'");
+  return {
+    status,
+    text:
+      `HTTP/1.1 ${status} ${REASONS[status] ?? "Error"}\r\n` +
+      `Content-Length: 0\r\n${extra}` +
+      `Proxy-Status: outrigger; error=${type}; details="${quoted}"\r\n` +
+      `l5d-proxy-error: ${quoted}\r\n${closes ? "Connection: close\r\n" : ""}\r\n`,
+  };
+}

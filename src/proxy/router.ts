@@ -1,0 +1,98 @@
+/**
+ * Where a request goes. A connection's requests mostly name the same authority, so the last answer
+ * is kept beside the bytes it was found for, and a hit costs one comparison and no string.
+ */
+import type { RequestHead } from "../codec/http1/request-head.ts";
+import { isLinkLocalIp, parseHostPort, parseIp } from "../mesh/address.ts";
+import type { Service } from "../mesh/snapshot.ts";
+import type { Requested } from "./access-log.ts";
+import type { ClientOrigin } from "./client.ts";
+import type { Context } from "./context.ts";
+import type { ProxyErrorCode } from "./errors.ts";
+import { APP_CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS } from "./limits.ts";
+
+export type Route =
+  | {
+      readonly kind: "service";
+      readonly service: Service;
+      /** Labels for all requests, or -1: those of the endpoint. */
+      readonly series: number;
+      readonly timeoutMs: number;
+    }
+  | { readonly kind: "unknown"; readonly authority: string }
+  | { readonly kind: "refused"; readonly code: ProxyErrorCode };
+
+const NO_TARGET: Route = { kind: "refused", code: "no-target" };
+
+export class Router {
+  readonly #context: Context;
+  readonly #origin: ClientOrigin;
+  #last: Route = NO_TARGET;
+  #lastAuthority: Uint8Array = new Uint8Array(0);
+  #lastVersion = -1;
+
+  constructor(context: Context, origin: ClientOrigin) {
+    this.#context = context;
+    this.#origin = origin;
+  }
+
+  route(bytes: Uint8Array, base: number, head: RequestHead): Route {
+    const fixed = this.#origin.authority;
+    const start = base + head.authorityStart;
+    const end = base + head.authorityEnd;
+    if (this.#lastVersion === this.#context.directory.version) {
+      if (fixed !== null || equal(bytes, start, end, this.#lastAuthority)) return this.#last;
+    }
+    if (fixed === null && end === start) return NO_TARGET;
+    if (fixed === null && this.#origin.kind === "inbound") return NO_TARGET;
+    const authority = fixed ?? text(bytes, start, end);
+    const route = routeTo(this.#context, this.#origin, authority);
+    if (route.kind === "unknown") return route;
+    this.#last = route;
+    this.#lastVersion = this.#context.directory.version;
+    this.#lastAuthority = bytes.slice(start, end);
+    return route;
+  }
+
+  /** What the access log tells of a request. */
+  describe(bytes: Uint8Array, base: number, head: RequestHead): Requested {
+    return {
+      method: text(bytes, base + head.methodStart, base + head.methodEnd),
+      target: text(bytes, base + head.targetStart, base + head.targetEnd),
+      authority: text(bytes, base + head.authorityStart, base + head.authorityEnd),
+    };
+  }
+}
+
+/** Looks an authority up and refuses what leads back to this process or to a metadata service. */
+export function routeTo(context: Context, origin: ClientOrigin, authority: string): Route {
+  const ip = parseIp(parseHostPort(authority)?.host ?? authority);
+  const isDirect = origin.authority === null;
+  if (ip !== null && isDirect && isLinkLocalIp(ip)) return { kind: "refused", code: "forbidden" };
+  const service = context.directory.find(authority);
+  if (service === null) return { kind: "unknown", authority };
+  if (service.endpoints.some((endpoint) => context.isOwn(endpoint.ip, endpoint.port))) {
+    return { kind: "refused", code: "loop" };
+  }
+  const isInbound = origin.kind === "inbound";
+  return {
+    kind: "service",
+    service,
+    series: isInbound ? origin.series : -1,
+    timeoutMs: isInbound ? APP_CONNECT_TIMEOUT_MS : CONNECT_TIMEOUT_MS,
+  };
+}
+
+function equal(bytes: Uint8Array, start: number, end: number, last: Uint8Array): boolean {
+  if (end - start !== last.length || end === start) return false;
+  for (let i = 0; i < last.length; i++) {
+    if (bytes[start + i] !== last[i]) return false;
+  }
+  return true;
+}
+
+function text(bytes: Uint8Array, start: number, end: number): string {
+  let result = "";
+  for (let at = start; at < end; at++) result += String.fromCharCode(bytes[at] ?? 0);
+  return result;
+}

@@ -1,0 +1,77 @@
+/** Taking over what the acceptor handed on: from a slot of the ring to a client of the proxy. */
+import { formatHostPort, formatIp, type SocketAddress } from "../mesh/address.ts";
+import type { ThreadStart } from "../mesh/snapshot.ts";
+import { INBOUND_SERIES, OUTBOUND_SERIES } from "../metrics/series.ts";
+import type { ClientOrigin } from "../proxy/client.ts";
+import type { Context } from "../proxy/context.ts";
+import { Downstream } from "../proxy/downstream.ts";
+import { OpaqueClient } from "../proxy/opaque-client.ts";
+import { recordOpen } from "../proxy/outcome.ts";
+import { emptyHandOff, type HandOff, type HandOffRing } from "../shared/hand-off-ring.ts";
+
+/** Connections adopted per turn, so that those that live get theirs. */
+const ADOPT_MAX = 64;
+
+export class Adopter {
+  readonly #context: Context;
+  readonly #ring: HandOffRing;
+  readonly #start: ThreadStart;
+  readonly #handOff = emptyHandOff();
+
+  constructor(context: Context, ring: HandOffRing, start: ThreadStart) {
+    this.#context = context;
+    this.#ring = ring;
+    this.#start = start;
+  }
+
+  /** Adopts what waits in the ring. Returns whether anything is left there. */
+  adopt(): boolean {
+    for (let count = 0; count < ADOPT_MAX; count++) {
+      if (!this.#ring.peek(this.#handOff)) return false;
+      const { fd, ticket } = this.#handOff;
+      const isOurs = this.#context.io.descriptors.adopt(fd, ticket);
+      this.#ring.free();
+      if (isOurs) this.#serve(this.#handOff);
+      else this.#context.count("hand_off_stale");
+    }
+    return this.#ring.length() > 0;
+  }
+
+  #serve(handOff: HandOff): void {
+    const context = this.#context;
+    const origin = this.#originOf(handOff);
+    const isHttp = handOff.protocol === "http1" && origin.kind !== "forward";
+    const isUndecided = handOff.protocol === null;
+    const client = isHttp
+      ? new Downstream(context, handOff.fd, origin)
+      : new OpaqueClient(context, handOff.fd, origin, isUndecided);
+    context.rows.add(context.worker, "connections", 1);
+    recordOpen(context, origin.series);
+    if (!client.register()) return;
+    context.clients.add(client);
+    client.begin();
+  }
+
+  #originOf(handOff: HandOff): ClientOrigin {
+    const listener = this.#start.listeners[handOff.listener];
+    const kind = listener?.kind ?? "outbound";
+    const original = address(handOff.origFamily, handOff.origIp, handOff.origPort);
+    const target = original ?? (kind === "inbound" ? this.#start.app : null);
+    const peer = address(handOff.peerFamily, handOff.peerIp, handOff.peerPort);
+    return {
+      kind,
+      series: kind === "inbound" ? INBOUND_SERIES : OUTBOUND_SERIES,
+      authority: listener?.service ?? (target === null ? null : textOf(target)),
+      target,
+      peer: peer === null ? "-" : textOf(peer),
+    };
+  }
+}
+
+function address(family: 0 | 4 | 6, ip: Uint8Array, port: number): SocketAddress | null {
+  return family === 0 ? null : { ip: ip.slice(0, family === 4 ? 4 : 16), port };
+}
+
+function textOf(address: SocketAddress): string {
+  return formatHostPort(formatIp(address.ip), address.port);
+}

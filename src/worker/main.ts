@@ -1,0 +1,217 @@
+/**
+ * A worker: one thread, one loop, its own sockets. It never waits for another thread: connections
+ * come through its ring, routes through messages that it looks at when it is woken, load through
+ * shared memory.
+ */
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { unpack } from "msgpackr";
+import { Balancer } from "../balancer/balancer.ts";
+import { xorshift32 } from "../lib/random.ts";
+import type { FromWorker, Snapshot, ToWorker } from "../mesh/snapshot.ts";
+import { Counter } from "../metrics/catalog.ts";
+import { Arena } from "../net/arena.ts";
+import { Descriptors } from "../net/descriptors.ts";
+import { Loop } from "../net/loop.ts";
+import type { Pollable } from "../net/poller.ts";
+import { drainWake } from "../net/wake.ts";
+import { Context } from "../proxy/context.ts";
+import { Directory } from "../proxy/directory.ts";
+import { Pools } from "../proxy/pool.ts";
+import { Counters } from "../shared/counters.ts";
+import { DescriptorTable } from "../shared/descriptor-table.ts";
+import { EndpointRows } from "../shared/endpoint-rows.ts";
+import { HandOffRing } from "../shared/hand-off-ring.ts";
+import { WorkerState } from "../shared/layout.ts";
+import { LearnedTargets } from "../shared/learned-targets.ts";
+import { attach, isDraining } from "../shared/memory.ts";
+import { WorkerRows } from "../shared/worker-rows.ts";
+import { Adopter } from "./adopt.ts";
+import { stage } from "./faults.ts";
+import type { WorkerStart } from "./start.ts";
+
+/** Runs until the process drains and nothing is left, or until something breaks. */
+export async function runWorker(data: WorkerStart): Promise<void> {
+  await new Worker(data).run();
+}
+
+class Worker {
+  readonly #data: WorkerStart;
+  readonly #loop: Loop;
+  readonly #rows: WorkerRows;
+  readonly #ring: HandOffRing;
+  readonly #context: Context;
+  readonly #adopter: Adopter;
+  readonly #memory: ReturnType<typeof attach>;
+  #turnStartUs = 0;
+  #turnPeakUs = 0;
+  #peakSinceMs = 0;
+  #violations = 0;
+
+  constructor(data: WorkerStart) {
+    const { worker, start } = data;
+    const memory = attach(start.memory);
+    const arena = new Arena();
+    const loop = new Loop(arena);
+    this.#memory = memory;
+    this.#data = data;
+    this.#loop = loop;
+    this.#rows = new WorkerRows(memory);
+    this.#ring = new HandOffRing(memory, worker);
+    this.#context = new Context({
+      io: { loop, arena, descriptors: new Descriptors(arena, new DescriptorTable(memory), worker) },
+      worker,
+      rows: this.#rows,
+      counters: new Counters(memory, worker),
+      balancer: new Balancer(new EndpointRows(memory), worker, xorshift32(seed())),
+      directory: new Directory((authority) => this.#tell({ kind: "resolve", authority })),
+      pools: new Pools(),
+      learned: new LearnedTargets(memory),
+      isOwn: ownAddresses(data),
+      detectTimeoutMs: start.detectTimeoutMs,
+    });
+    if (data.accessLog) this.#context.access = (line) => this.#tell({ kind: "access", line });
+    this.#adopter = new Adopter(this.#context, this.#ring, start);
+  }
+
+  async run(): Promise<void> {
+    const { worker, wakeFd, port } = this.#data;
+    const loop = this.#loop;
+    this.#rows.set(worker, "pollFd", loop.poller.fd);
+    loop.poller.add(wakeFd, new WakeUp(loop, wakeFd, () => this.#takeMessages(port)), true);
+    loop.mayBlock = () => this.#fallAsleep();
+    loop.onTurn = () => this.#onTurn();
+    loop.onFault = (error) => this.#onFault(error);
+    this.#takeMessages(port);
+    this.#beat();
+    this.#rows.set(worker, "state", WorkerState.ready);
+    this.#tell({ kind: "ready" });
+    await loop.run();
+    this.#rows.set(worker, "state", WorkerState.stopped);
+  }
+
+  /** Says "I may sleep", then looks once more: whoever fills the ring does it in the other order. */
+  #fallAsleep(): boolean {
+    const { worker } = this.#data;
+    this.#rows.set(worker, "sleeping", 1);
+    if (this.#ring.length() === 0) return true;
+    this.#rows.set(worker, "sleeping", 0);
+    return false;
+  }
+
+  #onTurn(): void {
+    const { worker } = this.#data;
+    this.#rows.set(worker, "sleeping", 0);
+    this.#beat();
+    this.#adopter.adopt();
+    const fault = this.#rows.take(worker, "fault");
+    if (fault !== 0) stage(fault, () => performance.now());
+    if (this.#context.isDraining || isDraining(this.#memory)) this.#drain();
+  }
+
+  #beat(): void {
+    const { worker } = this.#data;
+    const { clock } = this.#loop;
+    const rows = this.#rows;
+    rows.set(worker, "beatMs", clock.nowMs);
+    rows.set(worker, "inFlight", this.#context.inFlight);
+    rows.set(worker, "pooled", this.#context.pools.count);
+    this.#turnPeakUs = Math.max(this.#turnPeakUs, this.#turnUs());
+    if (clock.nowMs - this.#peakSinceMs >= 1_000) {
+      rows.set(worker, "turnUs", this.#turnPeakUs);
+      this.#turnPeakUs = 0;
+      this.#peakSinceMs = clock.nowMs;
+    }
+    const { violations } = this.#context.io.descriptors;
+    if (violations > this.#violations) {
+      this.#context.counters.add(Counter.descriptor_violations, violations - this.#violations);
+      this.#violations = violations;
+    }
+  }
+
+  /** Time since this turn's clock was read: what a client had to wait at most. */
+  #turnUs(): number {
+    const nowUs = performance.now() * 1e3;
+    const turnUs = this.#turnStartUs === 0 ? 0 : nowUs - this.#turnStartUs;
+    this.#turnStartUs = nowUs;
+    return Math.min(Math.round(turnUs), 0x7fffffff);
+  }
+
+  #drain(): void {
+    const context = this.#context;
+    if (!context.isDraining) {
+      context.isDraining = true;
+      for (const client of [...context.clients]) client.drain();
+      context.pools.keepOnly(() => false);
+    }
+    const isEmpty = context.clients.size === 0 && context.tunnels.size === 0;
+    if (isEmpty && this.#ring.length() === 0) this.#loop.stop();
+  }
+
+  #onFault(error: unknown): void {
+    this.#context.count("worker_faults");
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#tell({ kind: "log", level: "error", text: `a connection failed: ${text}` });
+  }
+
+  #takeMessages(port: MessagePort): void {
+    for (;;) {
+      const received = receiveMessageOnPort(port) as { message: ToWorker } | undefined;
+      if (received === undefined) return;
+      const { message } = received;
+      if (message.kind === "snapshot") this.#takeSnapshot(unpack(message.bytes) as Snapshot);
+    }
+  }
+
+  #takeSnapshot(snapshot: Snapshot): void {
+    const context = this.#context;
+    context.directory.replace(snapshot);
+    const rows = new Map(snapshot.services.flatMap((s) => s.endpoints.map((e) => [e.row, e])));
+    context.pools.keepOnly((endpoint) => {
+      const known = rows.get(endpoint.row);
+      return known !== undefined && known.port === endpoint.port && same(known.ip, endpoint.ip);
+    });
+    this.#rows.set(this.#data.worker, "snapshot", snapshot.version);
+  }
+
+  #tell(message: FromWorker): void {
+    this.#data.port.postMessage(message);
+  }
+}
+
+/** The wake-up descriptor: there are messages, or the ring was filled. */
+class WakeUp implements Pollable {
+  readonly #loop: Loop;
+  readonly #fd: number;
+  readonly #take: () => void;
+
+  constructor(loop: Loop, fd: number, take: () => void) {
+    this.#loop = loop;
+    this.#fd = fd;
+    this.#take = take;
+  }
+
+  onEvents(): void {
+    drainWake(this.#loop.arena, this.#fd);
+    this.#take();
+  }
+
+  onFault(): void {}
+}
+
+function ownAddresses({ start, ownIps }: WorkerStart): (ip: Uint8Array, port: number) => boolean {
+  const ports = new Set(start.ownPorts);
+  return (ip, port) => {
+    if (!ports.has(port)) return false;
+    const isAny = ip.every((byte) => byte === 0);
+    return isAny || (ip.length === 4 && ip[0] === 127) || ownIps.some((own) => same(own, ip));
+  };
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+/** A seed that is never 0, which xorshift cannot leave. */
+function seed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] || 1;
+}

@@ -1,0 +1,14 @@
+/** What a worker is started with: what every thread gets, and its own number and port. */
+import type { MessagePort } from "node:worker_threads";
+import type { ThreadStart } from "../mesh/snapshot.ts";
+
+export type WorkerStart = {
+  readonly start: ThreadStart;
+  readonly worker: number;
+  /** eventfd that wakes it. */
+  readonly wakeFd: number;
+  readonly port: MessagePort;
+  /** Addresses of this host, to know a loop when it sees one; 4 or 16 bytes each. */
+  readonly ownIps: readonly Uint8Array[];
+  readonly accessLog: boolean;
+};
