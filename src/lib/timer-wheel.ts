@@ -8,6 +8,11 @@
 /** Milliseconds between two places of the wheel. */
 export const TICK_MS = 16;
 const PLACES = 1_024;
+/**
+ * A later deadline waits here and is linked again when it comes round. One place less than the
+ * turn, so that nothing is ever linked at the place that `advance` is emptying.
+ */
+const HORIZON_TICKS = PLACES - 2;
 
 /** Something with one deadline. Its fields belong to the wheel. */
 export class Timer {
@@ -34,7 +39,7 @@ export class TimerWheel {
 
   /** Arms or moves a timer. */
   arm(timer: Timer, deadlineMs: number): void {
-    const isPutOff = timer.place !== -1 && timer.deadlineMs !== 0 && deadlineMs >= timer.deadlineMs;
+    const isPutOff = timer.place !== -1 && deadlineMs >= timer.deadlineMs;
     timer.deadlineMs = deadlineMs;
     if (isPutOff) return;
     this.#unlink(timer);
@@ -56,14 +61,10 @@ export class TimerWheel {
     const from = Math.max(this.#tick, last - PLACES);
     for (let tick = from; tick < last; tick++) {
       this.#tick = tick + 1;
-      let timer = this.#places[tick % PLACES] ?? null;
-      while (timer !== null) {
-        const following: Timer | null = timer.next;
+      const place = tick % PLACES;
+      // From the top each time: `expire` may arm and disarm others here, and links none here anew.
+      for (let timer = this.#first(place); timer !== null; timer = this.#first(place)) {
         this.#visit(timer, nowMs);
-        // `expire` may have unlinked the one that followed: then start over at this place.
-        timer = following !== null && following.place !== tick % PLACES
-          ? (this.#places[tick % PLACES] ?? null)
-          : following;
       }
     }
   }
@@ -71,11 +72,10 @@ export class TimerWheel {
   /** Milliseconds until the next place with a timer, at most `limitMs`. */
   nextInMs(nowMs: number, limitMs: number): number {
     if (this.#count === 0) return limitMs;
-    const ticks = Math.min(Math.ceil(limitMs / TICK_MS), PLACES);
-    for (let ahead = 0; ahead < ticks; ahead++) {
-      if (this.#places[(this.#tick + ahead) % PLACES] === null) continue;
+    for (let ahead = 0; ahead < PLACES; ahead++) {
       const dueMs = (this.#tick + ahead + 1) * TICK_MS - nowMs;
-      return Math.min(Math.max(dueMs, 0), limitMs);
+      if (dueMs >= limitMs) return limitMs;
+      if (this.#first((this.#tick + ahead) % PLACES) !== null) return Math.max(dueMs, 0);
     }
     return limitMs;
   }
@@ -95,11 +95,15 @@ export class TimerWheel {
     timer.expire();
   }
 
+  #first(place: number): Timer | null {
+    return this.#places[place] ?? null;
+  }
+
   #link(timer: Timer): void {
     const dueTick = Math.floor(timer.deadlineMs / TICK_MS);
-    const tick = Math.min(Math.max(dueTick, this.#tick), this.#tick + PLACES - 1);
+    const tick = Math.min(Math.max(dueTick, this.#tick), this.#tick + HORIZON_TICKS);
     const place = tick % PLACES;
-    const first = this.#places[place] ?? null;
+    const first = this.#first(place);
     timer.place = place;
     timer.previous = null;
     timer.next = first;

@@ -177,12 +177,13 @@ export class Exchange {
   #onConnectFailed(why: DialFailure, endpoint: Endpoint): void {
     const { balancer, io } = this.context;
     this.#dial = null;
+    const code = codeOf(why);
+    const isOurs = why === "no-descriptors";
+    if (!isOurs) balancer.connectFailed(endpoint, io.loop.clock.nowMs);
     balancer.release(endpoint);
     this.endpoint = null;
-    const code = codeOf(why);
-    if (why === "no-descriptors") return this.fail(code);
+    if (isOurs) return this.fail(code);
     this.context.count(why === "timeout" ? "connect_timeout" : "connect_refused");
-    balancer.connectFailed(endpoint, io.loop.clock.nowMs);
     this.#tried.push(endpoint);
     this.#triedCount++;
     this.context.count("retried_connect");

@@ -78,11 +78,12 @@ export class EndpointDial {
   #onFail(why: DialFailure, endpoint: Endpoint): void {
     const { balancer, io } = this.#context;
     this.#dial = null;
-    balancer.release(endpoint);
     const code = codeOf(why);
-    this.#context.count(code === "no-descriptors" ? "refused_descriptors" : counterOf(why));
-    if (why === "no-descriptors") return this.#failed(code);
-    balancer.connectFailed(endpoint, io.loop.clock.nowMs);
+    const isOurs = why === "no-descriptors";
+    if (!isOurs) balancer.connectFailed(endpoint, io.loop.clock.nowMs);
+    balancer.release(endpoint);
+    this.#context.count(isOurs ? "refused_descriptors" : counterOf(why));
+    if (isOurs) return this.#failed(code);
     this.#tried.push(endpoint);
     this.start(code);
   }

@@ -1,35 +1,50 @@
 /**
- * Counters of 64 bits in two 32-bit words. Each thread has its own, so each has one writer and a
- * plain store is enough; readers add the threads up. The high word's top bit is raised while a
- * carry is under way, so a reader never sees the new low word with the old high one. Counters
- * outlive the thread: a replacement goes on where its predecessor stopped.
+ * Counters of 63 bits in two words. Each thread has its own, so each has one writer and a plain
+ * store is enough; readers add the threads up. The low word has 31 bits of the count and, on top,
+ * the parity of the high part. On a carry the low word is written first: a reader (or a successor)
+ * whose high word disagrees with the parity knows that the high word is one behind. Nobody waits
+ * for the writer, which may die between the two stores. Counters outlive the thread: a replacement
+ * goes on where its predecessor stopped.
  */
 import { COUNTERS_MAX, SERIES_COUNTERS, SERIES_MAX } from "./layout.ts";
 import type { Memory, Words } from "./memory.ts";
 
-const CARRY = 0x80000000 | 0;
-const TWO_32 = 2 ** 32;
+const LOW_MAX = 0x7fff_ffff;
+const TWO_31 = 2 ** 31;
 
-/** Adds `amount` (0 to 2^32 - 1) to the counter at word `at`. Only its one writer calls this. */
+/** The high part that a low word belongs to: the high word, or one more while a carry is under way. */
+function highOf(high: number, low: number): number {
+  return high + ((high ^ (low >>> 31)) & 1);
+}
+
+/** Adds `amount` (an integer, 0 to 2^32 - 1) to the counter at word `at`. For its one writer. */
 function bump(words: Words, at: number, amount: number): void {
-  const low = (words[at] ?? 0) >>> 0;
-  const sum = low + amount;
-  if (sum < TWO_32) {
-    words[at] = sum;
-    return;
+  const low = words[at] ?? 0;
+  const sum = (low & LOW_MAX) + amount;
+  if (sum < TWO_31) words[at] = low + amount;
+  else carry(words, at, sum);
+}
+
+/** Raises the high part by one at a time: parity tells no more than one step. */
+function carry(words: Words, at: number, sum: number): void {
+  let high = highOf(Atomics.load(words, at + 1), Atomics.load(words, at));
+  // Changes nothing, unless a predecessor died in the middle of its carry.
+  Atomics.store(words, at + 1, high);
+  for (let rest = sum; rest >= TWO_31; ) {
+    high++;
+    rest -= TWO_31;
+    const low = Math.min(rest, LOW_MAX);
+    Atomics.store(words, at, low | (high << 31));
+    Atomics.store(words, at + 1, high);
   }
-  const high = Atomics.load(words, at + 1);
-  Atomics.store(words, at + 1, high | CARRY);
-  Atomics.store(words, at, (sum - TWO_32) | 0);
-  Atomics.store(words, at + 1, (high + 1) & ~CARRY);
 }
 
 /** Reads the counter at word `at`, exact up to 2^53. */
 function read(words: Words, at: number): number {
   for (;;) {
     const high = Atomics.load(words, at + 1);
-    const low = Atomics.load(words, at) >>> 0;
-    if ((high & CARRY) === 0 && Atomics.load(words, at + 1) === high) return high * TWO_32 + low;
+    const low = Atomics.load(words, at);
+    if (Atomics.load(words, at + 1) === high) return highOf(high, low) * TWO_31 + (low & LOW_MAX);
   }
 }
 

@@ -71,7 +71,10 @@ export class DescriptorTable {
     return this.#swap(fd, word, ((word & ~STATE_MASK) + GENERATION_STEP) | FREE);
   }
 
-  /** Releases all that a dead owner owned and returns the descriptors, each to be closed once. */
+  /**
+   * Releases all that a dead owner owned and returns the descriptors, each to be closed once. Only
+   * before its successor starts: the successor has the same number.
+   */
   reclaim(owner: number): number[] {
     const reclaimed: number[] = [];
     for (let fd = 0; fd < DESCRIPTORS_MAX; fd++) {

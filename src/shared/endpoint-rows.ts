@@ -8,6 +8,12 @@
 import { ENDPOINTS_MAX, EndpointRow } from "./layout.ts";
 import type { Memory, Words } from "./memory.ts";
 
+/**
+ * A backoff is never longer (the balancer's 60 s and its jitter), so a row that seems to have more
+ * left was not tried for 24.8 days and its clock has come round: it may be tried.
+ */
+export const BACKOFF_MAX_MS = 120_000;
+
 export class EndpointRows {
   readonly #words: Words;
   readonly #rows: number;
@@ -23,7 +29,9 @@ export class EndpointRows {
 
   /** Peak-EWMA round trip, microseconds, as of `stampMs(row)`. */
   costUs(row: number): number {
-    return Atomics.load(this.#words, this.#rows + row * EndpointRow.$stride) >>> 0;
+    return (
+      Atomics.load(this.#words, this.#rows + row * EndpointRow.$stride + EndpointRow.costUs) >>> 0
+    );
   }
 
   stampMs(row: number): number {
@@ -36,7 +44,8 @@ export class EndpointRows {
   publishCost(row: number, seenUs: number, costUs: number, nowMs: number): boolean {
     const base = this.#rows + row * EndpointRow.$stride;
     const seen = seenUs | 0;
-    if (Atomics.compareExchange(this.#words, base, seen, costUs | 0) !== seen) return false;
+    const word = base + EndpointRow.costUs;
+    if (Atomics.compareExchange(this.#words, word, seen, costUs | 0) !== seen) return false;
     Atomics.store(this.#words, base + EndpointRow.stampMs, nowMs | 0);
     return true;
   }
@@ -52,13 +61,15 @@ export class EndpointRows {
   retryInMs(row: number, nowMs: number): number {
     const base = this.#rows + row * EndpointRow.$stride;
     if (Atomics.load(this.#words, base + EndpointRow.failures) === 0) return 0;
-    return (Atomics.load(this.#words, base + EndpointRow.retryAtMs) - nowMs) | 0;
+    const leftMs = (Atomics.load(this.#words, base + EndpointRow.retryAtMs) - nowMs) | 0;
+    return leftMs > BACKOFF_MAX_MS ? 0 : leftMs;
   }
 
-  /** Notes one more connection failure; the endpoint is passed over for `backoffMs`. */
+  /** Notes a connection failure; the endpoint is passed over for `backoffMs`, or BACKOFF_MAX_MS. */
   fail(row: number, nowMs: number, backoffMs: number): void {
     const base = this.#rows + row * EndpointRow.$stride;
-    Atomics.store(this.#words, base + EndpointRow.retryAtMs, (nowMs + backoffMs) | 0);
+    const retryAtMs = nowMs + Math.min(backoffMs, BACKOFF_MAX_MS);
+    Atomics.store(this.#words, base + EndpointRow.retryAtMs, retryAtMs | 0);
     Atomics.add(this.#words, base + EndpointRow.failures, 1);
   }
 

@@ -33,6 +33,7 @@ export type HandOff = {
 };
 
 const PROTOCOLS: readonly (Protocol | null)[] = [null, "http1", "http2", "tls", "opaque"];
+const NO_NAMES: readonly string[] = [];
 
 /** Returns an empty hand-off, to be filled and used again. */
 export function emptyHandOff(): HandOff {
@@ -68,10 +69,10 @@ export class HandOffRing {
     this.#slots = base + RingHead.$stride + RingTail.$stride;
   }
 
-  /** Slots that wait for the worker. */
+  /** Slots that wait for the worker. Any thread may ask: `taken` first, it never passes `filled`. */
   length(): number {
-    const filled = Atomics.load(this.#words, this.#filled);
-    return (filled - Atomics.load(this.#words, this.#taken)) >>> 0;
+    const taken = Atomics.load(this.#words, this.#taken);
+    return Math.min((Atomics.load(this.#words, this.#filled) - taken) >>> 0, RING_SLOTS);
   }
 
   /** Queues a connection. Returns false when the ring is full. Only the acceptor calls this. */
@@ -124,9 +125,7 @@ export class HandOffRing {
     this.#bytes.set(handOff.peerIp, (slot + RingSlot.peerIp0) * 4);
     const sniAt = (slot + RingSlot.text) * 4;
     words[slot + RingSlot.sniBytes] = this.#writeText(handOff.sni ?? "", sniAt, SNI_BYTES_MAX);
-    const alpn = handOff.alpn.length === 0 ? "" : handOff.alpn.join(",");
-    const alpnAt = sniAt + SNI_BYTES_MAX;
-    words[slot + RingSlot.alpnBytes] = this.#writeText(alpn, alpnAt, ALPN_BYTES_MAX);
+    words[slot + RingSlot.alpnBytes] = this.#writeNames(handOff.alpn, sniAt + SNI_BYTES_MAX);
   }
 
   #read(slot: number, into: HandOff): void {
@@ -145,7 +144,7 @@ export class HandOffRing {
     const sniBytes = words[slot + RingSlot.sniBytes] ?? 0;
     const alpnBytes = words[slot + RingSlot.alpnBytes] ?? 0;
     into.sni = sniBytes === 0 ? null : this.#readText(sniAt, sniBytes);
-    into.alpn = alpnBytes === 0 ? [] : this.#readText(sniAt + SNI_BYTES_MAX, alpnBytes).split(",");
+    into.alpn = alpnBytes === 0 ? NO_NAMES : this.#readNames(sniAt + SNI_BYTES_MAX, alpnBytes);
   }
 
   /** Writes Latin-1 text, cut at `maxBytes`; SNI and ALPN names are checked to be ASCII before. */
@@ -159,6 +158,27 @@ export class HandOffRing {
     let text = "";
     for (let i = 0; i < length; i++) text += String.fromCharCode(this.#bytes[at + i] ?? 0);
     return text;
+  }
+
+  /** Writes whole names, as many as fit. */
+  #writeNames(names: readonly string[], at: number): number {
+    let length = 0;
+    for (const name of names) {
+      if (length + 1 + name.length > ALPN_BYTES_MAX) break;
+      this.#bytes[at + length] = name.length;
+      length += 1 + this.#writeText(name, at + length + 1, name.length);
+    }
+    return length;
+  }
+
+  #readNames(at: number, length: number): string[] {
+    const names: string[] = [];
+    for (let done = 0; done < length; ) {
+      const bytes = this.#bytes[at + done] ?? 0;
+      names.push(this.#readText(at + done + 1, bytes));
+      done += 1 + bytes;
+    }
+    return names;
   }
 
   #readBytes(into: Uint8Array, at: number): void {

@@ -92,7 +92,10 @@ export const RingTail = struct(2 * LINE_WORDS, {
   filled: "u32",
 });
 
-/** SNI is at most 253 bytes, ALPN names are kept up to 96 bytes joined by commas. */
+/**
+ * SNI is at most 253 bytes. ALPN names lie each behind its length in one byte, as on the wire; the
+ * first that does not fit and all after it are left out.
+ */
 export const SNI_BYTES_MAX = 256;
 export const ALPN_BYTES_MAX = 96;
 
@@ -102,7 +105,7 @@ export const RingSlot = struct(128, {
   ticket: "u32",
   /** Index of the listener it came from. */
   listener: "u32",
-  /** Index into PROTOCOLS, or UNDECIDED. */
+  /** Index into PROTOCOLS of hand-off-ring.ts; 0 is undecided. */
   protocol: "u32",
   /** Address family of the original destination: 0 none, 4 or 6. Then its port and 16 bytes. */
   origFamily: "u32",

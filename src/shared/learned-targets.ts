@@ -18,6 +18,7 @@ export class LearnedTargets {
     this.#base = memory.layout.learned;
   }
 
+  /** `ip` is 4 or 16 bytes: an address is only known in the form in which it was remembered. */
   remember(ip: Uint8Array, port: number, nowMs: number): void {
     const key = hashTarget(ip, port);
     const row = this.#row(key);
@@ -25,11 +26,14 @@ export class LearnedTargets {
     Atomics.store(this.#words, row + LearnedRow.key, key);
   }
 
+  /** Returns whether the target was seen to speak first within LEARNED_MS. */
   knows(ip: Uint8Array, port: number, nowMs: number): boolean {
     const key = hashTarget(ip, port);
     const row = this.#row(key);
     if (Atomics.load(this.#words, row + LearnedRow.key) !== key) return false;
-    return (nowMs - Atomics.load(this.#words, row + LearnedRow.stampMs)) >>> 0 < LEARNED_MS;
+    // A stamp may lie ahead of `nowMs`: the threads read their clocks at different moments.
+    const agoMs = (nowMs - Atomics.load(this.#words, row + LearnedRow.stampMs)) | 0;
+    return Math.abs(agoMs) < LEARNED_MS;
   }
 
   #row(key: number): number {

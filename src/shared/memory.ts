@@ -1,5 +1,12 @@
 /** Allocating the shared memory, and attaching to it from another thread. */
-import { Header, LAYOUT_MAGIC, LAYOUT_VERSION, type Layout, layoutFor } from "./layout.ts";
+import {
+  Header,
+  LAYOUT_MAGIC,
+  LAYOUT_VERSION,
+  type Layout,
+  layoutFor,
+  WorkerRow,
+} from "./layout.ts";
 
 export type Words = Int32Array<SharedArrayBuffer>;
 
@@ -12,6 +19,12 @@ export type Memory = {
 export function allocate(workers: number): Memory {
   const layout = layoutFor(workers);
   const words = new Int32Array(new SharedArrayBuffer(layout.words * 4));
+  for (let worker = 0; worker < workers; worker++) {
+    // 0 would be a descriptor, and not one of ours.
+    const row = layout.workerRows + worker * WorkerRow.$stride;
+    Atomics.store(words, row + WorkerRow.wakeFd, -1);
+    Atomics.store(words, row + WorkerRow.pollFd, -1);
+  }
   Atomics.store(words, Header.version, LAYOUT_VERSION);
   Atomics.store(words, Header.workers, workers);
   Atomics.store(words, Header.magic, LAYOUT_MAGIC);

@@ -7,6 +7,10 @@ export type WorkerStateName = keyof typeof WorkerState;
 /** A worker that has not turned its loop for this long gets no new connections. */
 export const HEARTBEAT_MISSED_MS = 1_000;
 
+export type WorkerField = keyof (typeof WorkerRow)["$fields"];
+
+const FIELDS = Object.keys(WorkerRow.$fields) as WorkerField[];
+
 export class WorkerRows {
   readonly count: number;
   readonly #words: Words;
@@ -46,22 +50,20 @@ export class WorkerRows {
   /** Returns whether the worker may be given a connection at `nowMs`. */
   isServing(worker: number, nowMs: number): boolean {
     if (this.get(worker, "state") !== WorkerState.ready) return false;
+    // A beat may lie ahead of `nowMs`: the threads read their clocks at different moments.
     const silentMs = (nowMs - this.get(worker, "beatMs")) | 0;
-    return silentMs < HEARTBEAT_MISSED_MS;
+    return Math.abs(silentMs) < HEARTBEAT_MISSED_MS;
   }
 
-  /** Clears what a dead worker left; its counters live elsewhere and stay. */
+  /** Clears what a dead worker left, but its `wakeFd`; its counters live elsewhere and stay. */
   clear(worker: number): void {
-    const base = this.#base + worker * WorkerRow.$stride;
-    const wakeFd = this.fd(worker, "wakeFd");
-    for (let word = 0; word < WorkerRow.$stride; word++) Atomics.store(this.#words, base + word, 0);
-    this.set(worker, "wakeFd", wakeFd);
-    this.set(worker, "pollFd", -1);
+    for (const field of FIELDS) {
+      // Whoever wakes the worker meanwhile must not find descriptor 0.
+      if (field !== "wakeFd") this.set(worker, field, field === "pollFd" ? -1 : 0);
+    }
   }
 
   #word(worker: number, field: WorkerField): number {
     return this.#base + worker * WorkerRow.$stride + WorkerRow[field];
   }
 }
-
-export type WorkerField = keyof (typeof WorkerRow)["$fields"];

@@ -7,6 +7,7 @@
  * the server behind us might repair it differently and read another name.
  */
 
+import { hostName } from "./host-name.ts";
 import { firstMessage, type MessageLimits } from "./record.ts";
 
 /**
@@ -27,16 +28,24 @@ export const CLIENT_HELLO_RECORDS_MAX = 4096;
  */
 export const ALPN_NAMES_MAX = 32;
 
-/** RFC 1035 §2.3.4, without the root: 255 bytes in wire form are 253 as text. */
-const HOST_NAME_BYTES_MAX = 253;
-const LABEL_BYTES_MAX = 63;
-
-/** Version, random, and the least that can follow: see the minima of RFC 8446 §4.1.2. */
-const BODY_BYTES_MIN = 2 + 32 + 1 + 4 + 2;
+// RFC 8446 §4.1.2, with the least that each part can take.
+const RANDOM_BYTES = 32;
 const SESSION_ID_BYTES_MAX = 32;
+/** A length and one method. */
+const COMPRESSION_BYTES_MIN = 2;
+/** A length and one cipher suite, then the compression methods. */
+const CIPHERS_TAIL_BYTES_MIN = 4 + COMPRESSION_BYTES_MIN;
+/** Version, random, the length of an empty session id, and what follows it. */
+const BODY_BYTES_MIN = 2 + RANDOM_BYTES + 1 + CIPHERS_TAIL_BYTES_MIN;
+/** Type and length (§4.2). */
 const EXTENSION_HEADER_BYTES = 4;
+
 const EXTENSION_SERVER_NAME = 0;
 const EXTENSION_ALPN = 16;
+/** RFC 6066 §3: a list with one nameless name of a type to come; a host name is refused there. */
+const SERVER_NAME_BYTES_MIN = 5;
+/** RFC 7301 §3.1: a list with one name of one byte. */
+const ALPN_BYTES_MIN = 4;
 const NAME_TYPE_HOST_NAME = 0;
 
 const LIMITS: MessageLimits = Object.freeze({
@@ -71,10 +80,9 @@ const HELLO_WITHOUT_NAMES: ClientHelloResult = Object.freeze({
  * or longer than the hello, and of what the RFCs forbid: an empty list or name, two host names
  * (RFC 6066 §3), and server_name or ALPN twice (RFC 8446 §4.2; other duplicates are not looked for).
  *
- * `sni` is the host name in lower case without one trailing dot, when it is a syntactically valid
- * DNS name: labels of letters, digits, hyphens inside and underscores, 1 to 63 bytes each, 253 in
- * all. It is null when there is none and for a well-formed entry that holds something else: an IP
- * literal (RFC 6066 §3 forbids them), a wildcard, NUL, non-ASCII, an empty label, 254 bytes or more.
+ * `sni` is the name as `hostName` has it: in lower case, without one trailing dot. It is null when
+ * there is none, and for a well-formed entry that holds no DNS host name: an IP literal (RFC 6066
+ * §3 forbids them), a wildcard, NUL, non-ASCII, an empty label, more than 253 bytes.
  *
  * `alpn` has the names in the client's order, each byte as the character of that code.
  */
@@ -86,7 +94,7 @@ export function parseClientHello(bytes: Uint8Array, start: number, end: number):
   readBody(reader, message.end);
   if (reader.state === "malformed") return NOT_TLS;
   if (message.available < message.end) return { kind: "incomplete", needBytes: message.needBytes };
-  if (reader.hostEnd === 0 && reader.alpnEnd === 0) return HELLO_WITHOUT_NAMES;
+  if (reader.hostEnd + reader.alpnEnd === 0) return HELLO_WITHOUT_NAMES;
   return {
     kind: "hello",
     sni: hostName(reader.bytes, reader.hostStart, reader.hostEnd),
@@ -106,6 +114,8 @@ class Reader {
   /** The host name, and the list of ALPN names; an end of 0 is "not seen". */
   hostStart = 0;
   hostEnd = 0;
+  /** The extension was there, be it without a host name. */
+  hasServerName = false;
   alpnStart = 0;
   alpnEnd = 0;
 
@@ -141,9 +151,13 @@ class Reader {
     return length;
   }
 
-  /** Refuses what is left of a structure when it is not empty and yet too short for one more item. */
-  hasRoom(end: number, itemBytesMin: number): boolean {
-    if (end === this.at || end - this.at >= itemBytesMin) return true;
+  /** Refuses what is left from `at` to `end` when it is some, and yet too short for one more item. */
+  hasRoom(at: number, end: number, itemBytesMin: number): boolean {
+    return at === end || end - at >= itemBytesMin || this.refuse();
+  }
+
+  /** Ends the walk, and says that no further byte can mend it. */
+  refuse(): false {
     this.state = "malformed";
     return false;
   }
@@ -152,36 +166,101 @@ class Reader {
 /** Walks the body up to `end` and notes where the names are (RFC 8446 §4.1.2). */
 function readBody(reader: Reader, end: number): void {
   if (reader.number(2, 0x0300, 0x03ff) < 0) return; // legacy_version
-  reader.at += 32; // random
-  const tail = end - 6; // The least that follows the session id: one cipher suite, one compression.
-  if (reader.vector(1, 0, Math.min(SESSION_ID_BYTES_MAX, tail - reader.at - 1)) < 0) return;
-  const ciphers = reader.vector(2, 2, end - reader.at - 4);
-  if (ciphers % 2 !== 0) {
-    if (ciphers > 0) reader.state = "malformed"; // A suite is two bytes.
+  reader.at += RANDOM_BYTES;
+  const sessionBytesMax = Math.min(
+    SESSION_ID_BYTES_MAX,
+    end - reader.at - 1 - CIPHERS_TAIL_BYTES_MIN,
+  );
+  if (reader.vector(1, 0, sessionBytesMax) < 0) return; // legacy_session_id
+  const cipherBytes = reader.vector(2, 2, end - reader.at - 2 - COMPRESSION_BYTES_MIN);
+  if (cipherBytes < 0) return;
+  if (cipherBytes % 2 !== 0) {
+    reader.refuse(); // A suite is two bytes.
     return;
   }
   if (reader.vector(1, 1, end - reader.at - 1) < 0) return; // legacy_compression_methods
   // Before TLS 1.3 the extensions may be left out (RFC 5246 §7.4.1.2).
-  if (reader.at === end || !reader.hasRoom(end, 2)) return;
-  const left = end - reader.at - 2;
-  if (reader.number(2, left, left) < 0 || !reader.hasRoom(end, EXTENSION_HEADER_BYTES)) return;
-  while (reader.at < end && readExtension(reader, end)) {}
+  if (reader.at === end || !reader.hasRoom(reader.at, end, 2)) return;
+  const extensionBytes = end - reader.at - 2;
+  if (reader.number(2, extensionBytes, extensionBytes) < 0) return;
+  if (!reader.hasRoom(reader.at, end, EXTENSION_HEADER_BYTES)) return;
+  while (reader.at < end && readExtension(reader, end)) {
+    // Each extension moves the reader on.
+  }
 }
 
 /** Reads one extension of a block that ends at `end` (RFC 8446 §4.2); false ends the walk. */
 function readExtension(reader: Reader, end: number): boolean {
   const type = reader.number(2, 0, 0xffff);
   if (type < 0) return false;
-  const isName = type === EXTENSION_SERVER_NAME;
+  const isServerName = type === EXTENSION_SERVER_NAME;
   const isAlpn = type === EXTENSION_ALPN;
-  if ((isName && reader.hasName) || (isAlpn && reader.alpnEnd > 0)) {
-    reader.state = "malformed";
-    return false;
+  if ((isServerName && reader.hasServerName) || (isAlpn && reader.alpnEnd > 0)) {
+    return reader.refuse();
   }
-  // A list with one entry, at the least: 5 bytes of server_name, 4 of ALPN.
-  const min = isName ? 5 : isAlpn ? 4 : 0;
+  const min = isServerName ? SERVER_NAME_BYTES_MIN : isAlpn ? ALPN_BYTES_MIN : 0;
   const length = reader.number(2, min, end - reader.at - 2);
   if (length < 0) return false;
-  const extensionEnd = reader.at + length;
+  const next = reader.at + length;
+  if (!reader.hasRoom(next, end, EXTENSION_HEADER_BYTES)) return false;
+  if (isServerName && !readServerName(reader, next)) return false;
+  if (isAlpn && !readAlpn(reader, next)) return false;
+  reader.at = next;
   return true;
+}
+
+/** Reads a ServerNameList that must end at `end` (RFC 6066 §3); false ends the walk. */
+function readServerName(reader: Reader, end: number): boolean {
+  reader.hasServerName = true;
+  const listBytes = end - reader.at - 2;
+  if (reader.number(2, listBytes, listBytes) < 0) return false;
+  while (reader.at < end) {
+    const type = reader.number(1, 0, 0xff);
+    if (type < 0) return false;
+    const isHost = type === NAME_TYPE_HOST_NAME;
+    // §3: not more than one name of a type. Types to come begin with a length too, and are skipped.
+    if (isHost && reader.hostEnd > 0) return reader.refuse();
+    const length = reader.number(2, isHost ? 1 : 0, end - reader.at - 2);
+    if (length < 0) return false;
+    if (isHost) {
+      reader.hostStart = reader.at;
+      reader.hostEnd = reader.at + length;
+    }
+    reader.at += length;
+    if (!reader.hasRoom(reader.at, end, 3)) return false;
+  }
+  return true;
+}
+
+/** Reads a ProtocolNameList that must end at `end` (RFC 7301 §3.1); false ends the walk. */
+function readAlpn(reader: Reader, end: number): boolean {
+  const listBytes = end - reader.at - 2;
+  if (reader.number(2, listBytes, listBytes) < 0) return false;
+  reader.alpnStart = reader.at;
+  reader.alpnEnd = end;
+  while (reader.at < end) {
+    if (reader.vector(1, 1, end - reader.at - 1) < 0) return false;
+    if (!reader.hasRoom(reader.at, end, 2)) return false;
+  }
+  return true;
+}
+
+/** Returns the names of a list that `readAlpn` has passed, ALPN_NAMES_MAX at the most. */
+function protocolNames(bytes: Uint8Array, start: number, end: number): readonly string[] {
+  if (start === end) return NO_ALPN;
+  const names: string[] = [];
+  let at = start;
+  while (at < end && names.length < ALPN_NAMES_MAX) {
+    const nameEnd = at + 1 + (bytes[at] ?? 0);
+    names.push(latin1(bytes, at + 1, nameEnd));
+    at = nameEnd;
+  }
+  return names;
+}
+
+/** Returns a string with one character per byte. */
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let at = start; at < end; at += 1) text += String.fromCharCode(bytes[at] ?? 0);
+  return text;
 }

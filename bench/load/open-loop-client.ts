@@ -1,0 +1,182 @@
+/** The process of the open-loop load: requests are due on a fixed schedule, whether or not earlier ones
+ * were answered, and a latency counts from the moment the request was due. So a stall is charged to
+ * every request that should have been sent in it (no coordinated omission), our own stalls too.
+ *
+ * Arguments: a JSON object (OpenLoopSettings). Prints `begin` when the warm-up is over, and a JSON
+ * object (percentiles in ms) at the end. */
+import net from "node:net";
+import process from "node:process";
+import { numberAt, parseObject, textAt } from "../json.ts";
+import { percentile } from "../stats.ts";
+import { type AnswerReader, answerReader } from "./answer-reader.ts";
+
+const DRAIN_MS = 3_000; // for the last answers; what is not there by then is an error
+const RECONNECT_MS = 100;
+
+const settings = parseObject(process.argv[2] ?? "") ?? {};
+const port = numberAt(settings, "port");
+const bodyBytes = numberAt(settings, "bodyBytes");
+const rate = numberAt(settings, "ratePerSecond");
+const warmUpMs = numberAt(settings, "warmUpMs");
+const requestBytes = Buffer.from(`GET / HTTP/1.1\r\nHost: ${textAt(settings, "host")}\r\n\r\n`);
+
+const total = Math.ceil((rate / 1_000) * (warmUpMs + numberAt(settings, "measuredMs")));
+const latencies = new Float64Array(total); // in the order of answers
+const latenesses = new Float64Array(total); // how late the schedule itself was kept
+let answered = 0;
+let errors = 0;
+let scheduled = 0; // requests that have become due
+let sent = 0; // requests that found a connection; the rest of the scheduled ones wait in order
+let hasBegun = false;
+
+const idle: Connection[] = [];
+const connections = await Promise.all(
+  Array.from({ length: numberAt(settings, "connections") }, () => connect()),
+);
+idle.push(...connections);
+const startMs = performance.now();
+tick();
+
+/** Requests are due at whole milliseconds, which is as fine as a timer can wait. */
+function dueMs(index: number): number {
+  return startMs + Math.floor((index * 1_000) / rate);
+}
+
+function tick(): void {
+  const nowMs = performance.now();
+  while (scheduled < total && dueMs(scheduled) <= nowMs) {
+    latenesses[scheduled] = nowMs - dueMs(scheduled);
+    scheduled++;
+  }
+  if (!hasBegun && nowMs >= startMs + warmUpMs) {
+    hasBegun = true;
+    console.log("begin");
+  }
+  sendScheduled();
+  if (scheduled < total) {
+    setTimeout(tick, dueMs(scheduled) - nowMs);
+  } else {
+    setTimeout(finish, DRAIN_MS).unref(); // unless the last answer comes earlier
+    finishWhenComplete();
+  }
+}
+
+function sendScheduled(): void {
+  while (sent < scheduled) {
+    const connection = idle.shift();
+    if (connection === undefined) {
+      return;
+    }
+    connection.dueMs = dueMs(sent);
+    connection.isBusy = true;
+    sent++;
+    connection.socket.write(requestBytes);
+  }
+}
+
+interface Connection {
+  socket: net.Socket;
+  reader: AnswerReader;
+  dueMs: number;
+  isBusy: boolean;
+}
+
+async function connect(): Promise<Connection> {
+  const connection: Connection = {
+    socket: await open(),
+    reader: answerReader(bodyBytes),
+    dueMs: 0,
+    isBusy: false,
+  };
+  attach(connection);
+  return connection;
+}
+
+function attach(connection: Connection): void {
+  connection.socket.on("data", (chunk: Buffer) => {
+    const answer = connection.reader.push(chunk);
+    if (answer === "incomplete" || !connection.isBusy) {
+      return;
+    }
+    connection.isBusy = false;
+    if (answer === "ok") {
+      latencies[answered] = connection.dueMs < startMs + warmUpMs ? -1 : since(connection.dueMs);
+    }
+    settle(answer === "ok");
+    idle.push(connection);
+    sendScheduled();
+  });
+  connection.socket.on("error", () => {}); // `close` follows
+  connection.socket.on("close", () => {
+    if (connection.isBusy) {
+      connection.isBusy = false;
+      settle(false);
+    }
+    const index = idle.indexOf(connection);
+    if (index !== -1) {
+      idle.splice(index, 1);
+    }
+    setTimeout(reopen, RECONNECT_MS, connection).unref();
+  });
+}
+
+async function reopen(connection: Connection): Promise<void> {
+  try {
+    connection.socket = await open();
+  } catch {
+    setTimeout(reopen, RECONNECT_MS, connection).unref();
+    return;
+  }
+  connection.reader = answerReader(bodyBytes);
+  attach(connection);
+  idle.push(connection);
+  sendScheduled();
+}
+
+function settle(isAnswered: boolean): void {
+  if (isAnswered) {
+    answered++;
+  } else {
+    errors++;
+  }
+  finishWhenComplete();
+}
+
+function since(thenMs: number): number {
+  return performance.now() - thenMs;
+}
+
+function open(): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host: "127.0.0.1", port, noDelay: true });
+    socket.once("connect", () => resolve(socket));
+    socket.once("error", reject);
+  });
+}
+
+function finishWhenComplete(): void {
+  if (answered + errors >= total) {
+    finish();
+  }
+}
+
+function finish(): void {
+  const measured = latencies
+    .subarray(0, answered)
+    .filter((latency) => latency >= 0)
+    .sort();
+  const lateness = latenesses.subarray(Math.floor((warmUpMs / 1_000) * rate)).sort();
+  console.log(
+    JSON.stringify({
+      requests: measured.length,
+      p50Ms: percentile(measured, 50),
+      p99Ms: percentile(measured, 99),
+      p999Ms: percentile(measured, 99.9),
+      p9999Ms: percentile(measured, 99.99),
+      maxMs: percentile(measured, 100),
+      latenessP99Ms: percentile(lateness, 99),
+      errors: errors + (total - answered - errors),
+    }),
+  );
+  process.exit(0);
+}

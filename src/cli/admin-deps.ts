@@ -1,0 +1,85 @@
+/** What the admin API sees of the running sidecar: values and functions, nothing of the data path. */
+import type { AdminDeps } from "../admin/app.ts";
+import { endpointsView } from "../admin/endpoints-view.ts";
+import type { Registry } from "../discovery/registry.ts";
+import type { Logger } from "../lib/log.ts";
+import { renderMetrics } from "../metrics/exposition.ts";
+import { readProcessFigures } from "../metrics/process-figures.ts";
+import type { SeriesRegistry } from "../metrics/series.ts";
+import { runtime } from "../net/runtime.ts";
+import type { Counters } from "../shared/counters.ts";
+import { EndpointRows } from "../shared/endpoint-rows.ts";
+import type { Memory } from "../shared/memory.ts";
+import { Fault } from "../worker/faults.ts";
+import type { RunConfig } from "./config.ts";
+import type { Threads } from "./threads.ts";
+import { VERSION } from "./version.ts";
+
+export type Running = {
+  readonly memory: Memory;
+  readonly counters: readonly Counters[];
+  readonly series: SeriesRegistry;
+  readonly registry: Registry;
+  readonly threads: Threads;
+  readonly config: RunConfig;
+  readonly log: Logger;
+  /** `kind host:port` of each listener. */
+  readonly bound: readonly string[];
+  readonly isReady: () => boolean;
+  readonly shutdown: () => void;
+  /** Monotonic milliseconds. */
+  readonly nowMs: () => number;
+};
+
+export function adminDeps(running: Running): AdminDeps {
+  const { memory, counters, series, registry, threads, config, log } = running;
+  const endpointRows = new EndpointRows(memory);
+  return {
+    isReady: () => {
+      const isReady = running.isReady() && threads.ready() > 0;
+      return { ready: isReady, reasons: isReady ? [] : ["starting, draining, or without a worker"] };
+    },
+    metrics: () =>
+      renderMetrics({
+        memory,
+        threads: counters,
+        series,
+        snapshot: registry.snapshot(),
+        endpointRows,
+        workerRows: threads.rows,
+        process: readProcessFigures(),
+        version: VERSION,
+        runtime: `${runtime.name} ${runtime.version}`,
+      }),
+    endpoints: () =>
+      endpointsView({
+        snapshot: registry.snapshot(),
+        endpointRows,
+        threads: counters,
+        nowMs: running.nowMs(),
+      }),
+    config: () => ({ ...config, opaquePorts: [...config.opaquePorts], version: VERSION }),
+    logLevel: () => log.level,
+    setLogLevel: (level) => {
+      log.level = level;
+    },
+    shutdown: running.shutdown,
+    boundPorts: () =>
+      running.bound.map((line) => {
+        const [name = "", address = ""] = line.split(" ");
+        return { name, address };
+      }),
+    ...(process.env["OUTRIGGER_FAULTS"] === "1"
+      ? { fault: (worker: number, kind: string) => stageFault(threads, worker, kind) }
+      : {}),
+    log,
+  };
+}
+
+function stageFault(threads: Threads, worker: number, kind: string): boolean {
+  const fault = Object.entries(Fault).find(([name]) => name === kind)?.[1] ?? Fault.none;
+  if (fault === Fault.none || worker < 0 || worker >= threads.rows.count) return false;
+  threads.rows.set(worker, "fault", fault);
+  threads.wakeAll();
+  return true;
+}
