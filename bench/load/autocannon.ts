@@ -1,23 +1,21 @@
 /** autocannon, closed loop or with a rate. It keeps a rate by sending a second's requests as fast as
  * they are answered and then pausing until the next second begins, and its clock has whole
  * milliseconds: with a rate it is a burst each second, not an even stream (that is open-loop.ts). */
-import { existsSync } from "node:fs";
-import process from "node:process";
 import { LOAD_CORE, runChild } from "../child.ts";
 import { numberAt, parseObject } from "../json.ts";
+import { findProgram } from "../programs.ts";
 import { ROOT } from "../runtimes.ts";
 import { CONNECTIONS, LOAD_GRACE_MS, type LoadRequest, type LoadResult } from "./load.ts";
 
 const PROGRAM = `${ROOT}node_modules/autocannon/autocannon.js`;
-const NODE_PATHS = (process.env["PATH"] ?? "").split(":").map((folder) => `${folder}/node`);
 
 /** Runs autocannon on Node for the given time; a rate of null is a closed loop. */
 export async function runAutocannon(
   request: LoadRequest,
   ratePerSecond: number | null,
 ): Promise<LoadResult> {
-  const node = NODE_PATHS.find(existsSync);
-  if (node === undefined) {
+  const node = findProgram("node");
+  if (node === null) {
     throw new Error("autocannon needs node, which is not on the PATH");
   }
   const printed = await runChild(

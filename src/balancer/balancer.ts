@@ -92,9 +92,7 @@ export class Balancer {
   }
 
   #isBackingOff(row: number, nowMs: number): boolean {
-    const waitMs = this.#rows.retryInMs(row, nowMs);
-    // Beyond the longest backoff it is one that ended half a turn of the clock (24 days) ago.
-    return waitMs > 0 && waitMs <= BACKOFF_MAX_MS;
+    return this.#rows.retryInMs(row, nowMs) > 0;
   }
 
   #load(row: number, nowMs: number): number {

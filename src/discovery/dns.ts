@@ -47,13 +47,15 @@ export class Resolver {
     }
   }
 
-  async #begin(host: string): Promise<readonly Uint8Array[]> {
-    if (this.#lookups.size >= LOOKUPS_MAX) throw new DnsTimeout("too many lookups unanswered");
+  #begin(host: string): Promise<readonly Uint8Array[]> {
+    if (this.#lookups.size >= LOOKUPS_MAX) {
+      return Promise.reject(new DnsTimeout("too many lookups without an answer"));
+    }
     const answer = this.#lookUp(host).finally(() => this.#lookups.delete(host));
     // Its waiters may all have given up by the time it fails.
     answer.catch(() => {});
     this.#lookups.set(host, answer);
-    return await answer;
+    return answer;
   }
 
   async #lookUp(host: string): Promise<readonly Uint8Array[]> {
@@ -65,6 +67,13 @@ export class Resolver {
     }
     return ips;
   }
+}
+
+const system = new Resolver();
+
+/** Returns the addresses of a name by the system's resolver; see Resolver.resolve. */
+export function resolveHost(host: string): Promise<readonly Uint8Array[]> {
+  return system.resolve(host);
 }
 
 /** Returns the addresses sorted, each once, at most ANSWERS_MAX: equal answers become equal lists. */

@@ -2,16 +2,13 @@
  * Which endpoint has which row of shared memory, and which number of labels. An endpoint (service,
  * address) keeps both while it stays; they go to another only once no worker can touch them.
  */
-import { formatIp } from "../mesh/address.ts";
-import { joinAuthority } from "../mesh/authority.ts";
+import { formatHostPort, formatIp, type SocketAddress } from "../mesh/address.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import { EndpointRows } from "../shared/endpoint-rows.ts";
 import { ENDPOINTS_MAX } from "../shared/layout.ts";
 import type { Memory } from "../shared/memory.ts";
 import { Retired } from "./retired.ts";
 import type { SeriesAllocator } from "./series-allocator.ts";
-
-export type Address = { readonly ip: Uint8Array; readonly port: number };
 
 export type Assigned = {
   readonly endpoints: readonly Endpoint[];
@@ -40,12 +37,12 @@ export class EndpointTable {
    * Makes `addresses` the endpoints of a service from snapshot `version` on, in their order, each
    * once. Those that were among them before are the same objects.
    */
-  assign(service: string, addresses: readonly Address[], version: number): Assigned {
+  assign(service: string, addresses: readonly SocketAddress[], version: number): Assigned {
     const former = this.#assigned.get(service);
     const next = new Map<string, Endpoint>();
     let leftOut = 0;
     for (const { ip, port } of addresses) {
-      const target = joinAuthority(formatIp(ip), port);
+      const target = formatHostPort(formatIp(ip), port);
       if (next.has(target)) continue;
       const endpoint = former?.get(target) ?? this.#obtain(service, target, ip, port);
       if (endpoint === null) leftOut++;

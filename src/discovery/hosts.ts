@@ -1,9 +1,14 @@
 /** The host names that services are made of, each looked up once however many services share it. */
 import { compareIps, DnsTimeout, tidyAnswers } from "./dns.ts";
-import type { Log } from "./log.ts";
 
 /** Lookups of a refresh at a time. First lookups do not wait for them: somebody waits for those. */
 export const REFRESHES_MAX = 16;
+
+/** What discovery uses of the logger. */
+export type Log = {
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+};
 
 export type DnsFailure = "dns-failed" | "dns-timeout";
 
@@ -15,6 +20,9 @@ export type Host = {
   /** Of the last lookup. */
   failure: DnsFailure | null;
 };
+
+const FAILED = "dns: lookup failed";
+const KEPT = "dns: lookup failed; the last addresses stay in use";
 
 type Entry = Host & { isAsking: boolean };
 
@@ -99,14 +107,13 @@ export class Hosts {
   ): void {
     const former = entry.failure;
     entry.failure = failure;
+    const { log } = this.#options;
+    const fields = { host: entry.name, addresses: answers.length };
     if (failure !== null && former === null) {
-      const kept = entry.answers.length;
-      const effect = kept === 0 ? "" : `; its ${kept} last addresses stay in use`;
-      this.#options.log("warn", `dns: ${entry.name}: ${why}${effect}`);
+      const message = entry.answers.length > 0 ? KEPT : FAILED;
+      log.warn(message, { ...fields, addresses: entry.answers.length, why });
     }
-    if (failure === null && former !== null) {
-      this.#options.log("info", `dns: ${entry.name}: resolved again`);
-    }
+    if (failure === null && former !== null) log.info("dns: resolved again", fields);
     const isChanged =
       failure === null
         ? !sameIps(entry.answers, answers)

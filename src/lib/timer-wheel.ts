@@ -21,6 +21,7 @@ export class Timer {
   place = -1;
   previous: Timer | null = null;
   next: Timer | null = null;
+  /** Must not throw: what else is due at its place would wait for the next turn of the wheel. */
   readonly expire: () => void;
 
   constructor(expire: () => void) {

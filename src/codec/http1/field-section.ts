@@ -27,15 +27,17 @@ export class FieldSection {
   /** Offset of the first byte after the section, once done. */
   end = 0;
   readonly #offsets = new Int32Array(FIELDS_MAX * WORDS_PER_FIELD);
-  /** Offset of the line to be parsed next, and up to where it is known to hold no LF. */
+  /** Where the last call stopped: offset of the next byte, and of the line that it belongs to. */
+  #at = 0;
   #line = 0;
-  #searched = 0;
+  /** Offset of the colon of that line, 0 before it, and the hash of the name so far. */
+  #nameEnd = 0;
+  #hash = NAME_HASH_SEED;
 
   /** Starts over; the section's first byte is at `offset`. */
   reset(offset: number): void {
     this.count = 0;
-    this.#line = offset;
-    this.#searched = offset;
+    this.#wait(offset, offset, 0, NAME_HASH_SEED);
   }
 
   /** Field number, see Field. */
@@ -62,68 +64,65 @@ export class FieldSection {
 
   /**
    * Parses on from where the last call stopped. `bytes[base]` is the message's first byte, `end`
-   * the end of what has arrived. Work is linear in the bytes over all calls: an unfinished line is
-   * only searched for its LF, from where the last search stopped.
+   * the end of what has arrived. Every byte is looked at once over all calls, so the work is linear
+   * and the result does not depend on how the bytes were cut.
    */
   parse(bytes: Uint8Array, base: number, end: number): Step {
+    let at = base + this.#at;
+    let lineStart = base + this.#line;
+    let nameEnd = base + this.#nameEnd;
+    let hash = this.#hash;
     for (;;) {
-      let at = base + this.#line;
-      if (this.#searched > this.#line && !this.#hasLineEnd(bytes, base, end)) {
-        return Step.incomplete;
-      }
-      const lineStart = at;
-      let hash = NAME_HASH_SEED;
       let byte = 0;
-      for (; at < end; at++) {
-        byte = bytes[at] ?? 0;
-        if (TCHAR[byte] === 0) break;
-        hash = hashName(hash, byte);
+      if (nameEnd <= lineStart) {
+        for (; at < end; at++) {
+          byte = bytes[at] ?? 0;
+          if (TCHAR[byte] === 0) break;
+          hash = hashName(hash, byte);
+        }
+        if (at >= end) return this.#wait(at - base, lineStart - base, 0, hash);
+        if (at === lineStart && byte === CR) return this.#parseEnd(bytes, base, at, end);
+        if (byte !== COLON || at === lineStart) return this.#badName(byte);
+        nameEnd = at++;
       }
-      if (at >= end) return this.#wait(base, end);
-      if (byte !== COLON || at === lineStart) {
-        if (at !== lineStart || byte !== CR) return this.#badName(byte);
-        if (at + 1 >= end) return this.#wait(base, end);
-        if (bytes[at + 1] !== LF) return this.#fail("bad-line-end");
-        this.end = at + 2 - base;
-        return Step.done;
-      }
-      const nameEnd = at;
-      at++;
-      while (at < end && (bytes[at] === SP || bytes[at] === TAB)) at++;
-      const valueStart = at;
       for (; at < end; at++) {
         byte = bytes[at] ?? 0;
         if (FIELD_VALUE[byte] === 0) break;
       }
-      if (at + 1 >= end) {
-        return at < end && byte !== CR ? this.#badValue(byte) : this.#wait(base, end);
-      }
-      if (byte !== CR) return this.#badValue(byte);
+      if (at < end && byte !== CR) return this.#badValue(byte);
+      if (at + 1 >= end) return this.#wait(at - base, lineStart - base, nameEnd - base, hash);
       if (bytes[at + 1] !== LF) return this.#fail("bad-line-end");
-      let valueEnd = at;
-      while (valueEnd > valueStart && isSpace(bytes[valueEnd - 1])) valueEnd--;
       if (this.count === FIELDS_MAX) return this.#fail("too-many-fields");
       const word = this.count++ * WORDS_PER_FIELD;
       const offsets = this.#offsets;
       offsets[word] = fieldOf(bytes, lineStart, nameEnd, hash);
       offsets[word + 1] = lineStart - base;
       offsets[word + 2] = nameEnd - base;
+      let valueStart = nameEnd + 1;
+      while (valueStart < at && isSpace(bytes[valueStart])) valueStart++;
       offsets[word + 3] = valueStart - base;
+      let valueEnd = at;
+      while (valueEnd > valueStart && isSpace(bytes[valueEnd - 1])) valueEnd--;
       offsets[word + 4] = valueEnd - base;
-      this.#line = at + 2 - base;
+      at += 2;
+      lineStart = at;
+      hash = NAME_HASH_SEED;
     }
   }
 
-  #hasLineEnd(bytes: Uint8Array, base: number, end: number): boolean {
-    for (let at = base + this.#searched; at < end; at++) {
-      if (bytes[at] === LF) return true;
-    }
-    this.#searched = end - base;
-    return false;
+  /** The empty line at the end, whose CR is at `at`. */
+  #parseEnd(bytes: Uint8Array, base: number, at: number, end: number): Step {
+    if (at + 1 >= end) return this.#wait(at - base, at - base, 0, NAME_HASH_SEED);
+    if (bytes[at + 1] !== LF) return this.#fail("bad-line-end");
+    this.end = at + 2 - base;
+    return Step.done;
   }
 
-  #wait(base: number, end: number): Step {
-    this.#searched = end - base;
+  #wait(at: number, line: number, nameEnd: number, hash: number): Step {
+    this.#at = at;
+    this.#line = line;
+    this.#nameEnd = nameEnd;
+    this.#hash = hash;
     return Step.incomplete;
   }
 

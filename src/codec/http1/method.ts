@@ -1,4 +1,5 @@
 /** Methods that a proxy treats in a way of their own. Any other token is carried as it is. */
+import { bytesOf } from "./field-names.ts";
 
 export const Method = {
   other: 0,
@@ -14,20 +15,19 @@ export const Method = {
 } as const;
 export type Method = (typeof Method)[keyof typeof Method];
 
-const BY_NAME: ReadonlyMap<string, Method> = new Map(
-  Object.entries(Method).map(([name, method]) => [name.toUpperCase(), method]),
-);
+const NAMES: readonly (readonly [name: Uint8Array, method: Method])[] = Object.entries(Method)
+  .filter(([, method]) => method !== Method.other)
+  .map(([name, method]) => [bytesOf(name.toUpperCase()), method]);
 
 /** Returns the method in `bytes[start, end)`; methods are case-sensitive (RFC 9110 §9.1). */
 export function methodOf(bytes: Uint8Array, start: number, end: number): Method {
-  const length = end - start;
-  if (length === 3 && bytes[start] === 0x47 && bytes[start + 1] === 0x45 && bytes[start + 2] === 0x54) {
-    return Method.get;
+  for (const [name, method] of NAMES) {
+    if (name.length !== end - start) continue;
+    let same = 0;
+    while (same < name.length && bytes[start + same] === name[same]) same++;
+    if (same === name.length) return method;
   }
-  if (length > 7) return Method.other;
-  let name = "";
-  for (let at = start; at < end; at++) name += String.fromCharCode(bytes[at] ?? 0);
-  return name === "OTHER" ? Method.other : (BY_NAME.get(name) ?? Method.other);
+  return Method.other;
 }
 
 /** RFC 9110 §9.2.2: sending it twice does what sending it once does. */

@@ -17,8 +17,10 @@ export const REQUEST_LINE_BYTES_MAX = 16_384;
 /** Longer methods do not exist; IANA's longest is 17 bytes (UPDATEREDIRECTREF). */
 const METHOD_BYTES_MAX = 32;
 
-const HTTP_SLASH_1 = bytesOf("HTTP/1.");
-const HTTP_SLASH = bytesOf("HTTP/");
+const HTTP_1_1 = bytesOf("HTTP/1.1\r\n");
+/** Where in it the digits are. */
+const MAJOR = 5;
+const MINOR = 7;
 const HTTP_SCHEME = bytesOf("http://");
 const CONTINUE = bytesOf("100-continue");
 const TRAILERS = bytesOf("trailers");
@@ -50,22 +52,18 @@ export class RequestHead {
   /** Whether the client wants the connection kept. */
   keepAlive = true;
   expectsContinue = false;
-  /** Asks to leave HTTP/1.1 for something other than h2c, which is stripped. */
+  /** Asks to leave HTTP/1.1; Upgrade fields with h2c or with more than tokens do not count. */
   wantsUpgrade = false;
   acceptsTrailers = false;
   /** Offset of the first byte after the head, once done. */
   end = 0;
   #hasLine = false;
-  #searched = 0;
+  /** Where in the request line the last call stopped. */
+  #at = 0;
 
   reset(): void {
     this.#hasLine = false;
-    this.#searched = 0;
-  }
-
-  /** Whether any byte of a head was looked at since `reset`. */
-  get hasBegun(): boolean {
-    return this.#hasLine || this.#searched > 0;
+    this.#at = 0;
   }
 
   /** Parses on. Linear over all calls; `bytes[base]` is the head's first byte, `end` what arrived. */
@@ -75,79 +73,75 @@ export class RequestHead {
       if (step !== Step.done) return step;
       this.#hasLine = true;
     }
-    const step = this.fields.parse(bytes, base, end);
+    const step = this.fields.parse(bytes, base, Math.min(end, base + HEAD_BYTES_MAX));
     if (step === Step.incomplete) {
       return end - base >= HEAD_BYTES_MAX ? this.#fail("head-too-large") : Step.incomplete;
     }
     if (step === Step.malformed) return this.#fail(this.fields.error);
     this.end = this.fields.end;
-    if (this.end > HEAD_BYTES_MAX) return this.#fail("head-too-large");
     return this.#understand(bytes, base);
   }
 
+  /** Goes on where it stopped, so that the result does not depend on how the bytes were cut. */
   #parseLine(bytes: Uint8Array, base: number, end: number): Step {
-    let at = base + this.#searched;
     const limit = Math.min(end, base + REQUEST_LINE_BYTES_MAX);
-    if (this.#searched > 0) {
-      while (at < limit && bytes[at] !== LF) at++;
-      if (at >= limit) return this.#waitForLine(base, end);
-      at = base;
+    let at = base + this.#at;
+    if (this.#at === 0) {
+      // §2.2: one empty line before the request line is forgiven.
+      if (at < limit && bytes[at] === CR) {
+        if (at + 1 >= limit) return this.#waitForLine(at, base, end);
+        if (bytes[at + 1] !== LF) return this.#fail("bad-line-end");
+        at += 2;
+      }
+      this.methodStart = at - base;
+      this.methodEnd = 0;
+      this.targetEnd = 0;
     }
-    // §2.2: one empty line before the request line is forgiven.
-    if (bytes[at] === CR) {
-      if (at + 1 >= end) return this.#waitForLine(base, end);
-      if (bytes[at + 1] !== LF) return this.#fail("bad-line-end");
-      at += 2;
+    if (this.methodEnd === 0) {
+      const start = base + this.methodStart;
+      while (at < limit && TCHAR[bytes[at] ?? 0] === 1) at++;
+      if (at - start > METHOD_BYTES_MAX) return this.#fail("bad-method");
+      if (at >= limit) return this.#waitForLine(at, base, end);
+      if (bytes[at] !== SP || at === start) return this.#badLine(bytes[at], "bad-method");
+      this.methodEnd = at - base;
+      this.method = methodOf(bytes, start, at);
+      this.targetStart = ++at - base;
     }
-    const methodStart = at;
-    while (at < limit && TCHAR[bytes[at] ?? 0] === 1) at++;
-    if (at - methodStart > METHOD_BYTES_MAX) return this.#fail("bad-method");
-    if (at >= limit) return this.#waitForLine(base, end);
-    if (bytes[at] !== SP || at === methodStart) return this.#badLine(bytes[at], "bad-method");
-    const targetStart = at + 1;
-    at = targetStart;
-    while (at < limit && TARGET[bytes[at] ?? 0] === 1) at++;
-    if (at >= limit) return this.#waitForLine(base, end);
-    if (bytes[at] !== SP || at === targetStart) return this.#badLine(bytes[at], "bad-target");
-    if (at + 11 > end) return this.#waitForVersion(bytes, at + 1, base, end);
-    const version = this.#parseVersion(bytes, at + 1);
-    if (version !== null) return this.#fail(version);
-    this.methodStart = methodStart - base;
-    this.methodEnd = targetStart - 1 - base;
-    this.targetStart = targetStart - base;
-    this.targetEnd = at - base;
-    this.method = methodOf(bytes, methodStart, targetStart - 1);
-    this.fields.reset(at + 11 - base);
+    if (this.targetEnd === 0) {
+      while (at < limit && TARGET[bytes[at] ?? 0] === 1) at++;
+      if (at >= limit) return this.#waitForLine(at, base, end);
+      if (bytes[at] !== SP || at === base + this.targetStart) {
+        return this.#badLine(bytes[at], "bad-target");
+      }
+      this.targetEnd = at - base;
+      at++;
+    }
+    const error = this.#parseVersion(bytes, base + this.targetEnd + 1, limit);
+    if (error !== null) return this.#fail(error);
+    const past = this.targetEnd + 1 + HTTP_1_1.length;
+    if (base + past > limit) return this.#waitForLine(at, base, end);
+    this.fields.reset(past);
     return Step.done;
   }
 
-  /** `at` is the first byte of "HTTP/1.x" CR LF. */
-  #parseVersion(bytes: Uint8Array, at: number): Http1Error | null {
-    const minor = bytes[at + 7] ?? 0;
-    if (!startsWith(bytes, at, HTTP_SLASH_1) || !isDigit(minor)) {
-      const isOther =
-        startsWith(bytes, at, HTTP_SLASH) && isDigit(bytes[at + 5] ?? 0) && bytes[at + 6] === 0x2e;
-      return isOther && isDigit(minor) ? "version-not-supported" : "bad-version";
+  /** `at` is the first byte of "HTTP/1.x" CR LF, of which `bytes[at, end)` is there. */
+  #parseVersion(bytes: Uint8Array, at: number, end: number): Http1Error | null {
+    const there = Math.min(end - at, HTTP_1_1.length);
+    for (let i = 0; i < there; i++) {
+      const byte = bytes[at + i] ?? 0;
+      if (byte !== HTTP_1_1[i] && !((i === MAJOR || i === MINOR) && isDigit(byte))) {
+        return i > MINOR || byte === LF || byte === CR ? "bad-line-end" : "bad-version";
+      }
+      if (i !== MINOR) continue;
+      if (bytes[at + MAJOR] !== 0x31 || byte > 0x31) return "version-not-supported";
+      this.minorVersion = byte - 0x30;
     }
-    if (bytes[at + 8] !== CR || bytes[at + 9] !== LF) {
-      return bytes[at + 8] === LF || bytes[at + 8] === CR ? "bad-line-end" : "bad-version";
-    }
-    if (minor > 0x31) return "version-not-supported";
-    this.minorVersion = minor - 0x30;
     return null;
   }
 
-  /** The version is not all there: waits, unless what is there cannot become one. */
-  #waitForVersion(bytes: Uint8Array, start: number, base: number, end: number): Step {
-    for (let at = start; at < end; at++) {
-      if (bytes[at] === LF) return this.#fail(bytes[at - 1] === CR ? "bad-version" : "bad-line-end");
-    }
-    return this.#waitForLine(base, end);
-  }
-
-  #waitForLine(base: number, end: number): Step {
+  #waitForLine(at: number, base: number, end: number): Step {
     if (end - base >= REQUEST_LINE_BYTES_MAX) return this.#fail("target-too-long");
-    this.#searched = end - base;
+    this.#at = at - base;
     return Step.incomplete;
   }
 
@@ -165,7 +159,7 @@ export class RequestHead {
     this.hostField = -1;
     this.expectsContinue = false;
     this.acceptsTrailers = false;
-    let isH2c = false;
+    let isUpgradable = false;
     for (let i = 0; i < fields.count; i++) {
       const id = fields.id(i);
       if (id === Field.other) continue;
@@ -181,11 +175,7 @@ export class RequestHead {
         this.expectsContinue = is(bytes, start, end, CONTINUE);
         if (!this.expectsContinue) return this.#fail("expectation-failed");
       } else if (id === Field.upgrade) {
-        upgrades++;
-        forEachToken(bytes, start, end, (from, to) => {
-          if (is(bytes, from, to, H2C)) isH2c = true;
-          return true;
-        });
+        isUpgradable = (upgrades++ === 0 || isUpgradable) && isUpgrade(bytes, start, end);
       } else if (id === Field.te) {
         forEachToken(bytes, start, end, (from, to) => {
           if (is(bytes, from, to, TRAILERS)) this.acceptsTrailers = true;
@@ -201,7 +191,7 @@ export class RequestHead {
     if (this.framing.error !== null) return this.#fail(this.framing.error);
     if (this.minorVersion === 0) this.expectsContinue = false;
     this.wantsUpgrade =
-      this.minorVersion === 1 && upgrades > 0 && !isH2c && (options & Option.upgrade) !== 0;
+      this.minorVersion === 1 && isUpgradable && (options & Option.upgrade) !== 0;
     if (this.wantsUpgrade && (this.framing.isChunked || this.framing.contentLength > 0)) {
       return this.#fail("bad-upgrade");
     }
@@ -284,9 +274,14 @@ export class RequestHead {
   }
 }
 
-function startsWith(bytes: Uint8Array, at: number, prefix: Uint8Array): boolean {
-  for (let i = 0; i < prefix.length; i++) {
-    if (bytes[at + i] !== prefix[i]) return false;
-  }
-  return true;
+/** Whether an Upgrade value is a list of plain protocol names without h2c. May be ignored (§7.8). */
+function isUpgrade(bytes: Uint8Array, start: number, end: number): boolean {
+  let protocols = 0;
+  let hasOther = false;
+  forEachToken(bytes, start, end, (from, to) => {
+    protocols++;
+    if (to === from || is(bytes, from, to, H2C)) hasOther = true;
+    return true;
+  });
+  return protocols > 0 && !hasOther;
 }

@@ -48,13 +48,12 @@ export class ResponseHead {
       if (step !== Step.done) return step;
       this.#hasLine = true;
     }
-    const step = this.fields.parse(bytes, base, end);
+    const step = this.fields.parse(bytes, base, Math.min(end, base + HEAD_BYTES_MAX));
     if (step === Step.incomplete) {
       return end - base >= HEAD_BYTES_MAX ? this.#fail("head-too-large") : Step.incomplete;
     }
     if (step === Step.malformed) return this.#fail(this.fields.error);
     this.end = this.fields.end;
-    if (this.end > HEAD_BYTES_MAX) return this.#fail("head-too-large");
     return this.#understand(bytes, base);
   }
 
@@ -81,7 +80,7 @@ export class ResponseHead {
     while (at < limit && FIELD_VALUE[bytes[at] ?? 0] === 1) at++;
     if (at >= limit) return this.#waitForLine(base, end);
     if (bytes[at] !== CR) return this.#fail("bad-status-line");
-    if (at + 1 >= end) return this.#waitForLine(base, end);
+    if (at + 1 >= limit) return this.#waitForLine(base, end);
     if (bytes[at + 1] !== LF) return this.#fail("bad-line-end");
     this.minorVersion = minor - 0x30;
     this.status = hundreds * 100 + (tens - 0x30) * 10 + (ones - 0x30);

@@ -1,0 +1,84 @@
+/** What a scenario is: how one contender is measured once, and which figures come of it. */
+
+import type { Mode, RunningProxy } from "./contenders.ts";
+import type { Usage } from "./cpu.ts";
+import { memoryOf } from "./cpu.ts";
+import type { LoadResult } from "./load/load.ts";
+
+export interface Timing {
+  readonly seconds: number;
+  /** Before each measurement, on the freshly started process; not counted. */
+  readonly warmUpSeconds: number;
+}
+
+export type Figures = Readonly<Record<string, number>>;
+
+/** `errors` are requests that failed: a figure beside any is not to be believed. */
+export interface Measured {
+  readonly figures: Figures;
+  readonly errors: number;
+}
+
+export interface Column {
+  readonly key: string;
+  readonly title: string;
+  readonly digits: number;
+  /** Whether the ratio to the reference is shown beside it. */
+  readonly hasRatio: boolean;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  readonly mode: Mode;
+  readonly columns: readonly Column[];
+  /** What the proxies find behind them, if it is not the HTTP origin. */
+  readonly originPort: number | null;
+  measure(proxy: RunningProxy, timing: Timing): Promise<Measured>;
+  stop(): Promise<void>;
+}
+
+export function column(key: string, title: string, digits: number, hasRatio = false): Column {
+  return { key, title, digits, hasRatio };
+}
+
+export const CPU_PER_REQUEST = column("cpuUsPerRequest", "CPU µs/request", 2, true);
+export const REQUESTS_PER_SECOND = column("requestsPerSecond", "requests/s", 0, true);
+export const LATENCY_COLUMNS: readonly Column[] = [
+  column("p50Ms", "p50 ms", 2),
+  column("p99Ms", "p99 ms", 2, true),
+  column("p999Ms", "p99.9 ms", 2),
+  column("maxMs", "max ms", 2),
+];
+export const RESIDENT = column("residentMiB", "resident MiB", 1);
+/** So that a reader sees who was the bottleneck, and whether something else ran. */
+export const CORE_COLUMNS: readonly Column[] = [
+  column("proxyCorePercent", "proxy core %", 0),
+  column("loadCorePercent", "load core %", 0),
+  column("foreignPercent", "foreign %", 1),
+];
+
+/** Returns the figures of an HTTP load, together with what the proxy used for it. */
+export function httpFigures(proxy: RunningProxy, load: LoadResult, usage: Usage): Figures {
+  const { requests, errors: _, ...rates } = load;
+  return {
+    ...rates,
+    requests,
+    ...(proxy.pid === null
+      ? {}
+      : {
+          cpuUsPerRequest: (1_000 * (usage.userMs + usage.systemMs)) / requests,
+          userUsPerRequest: (1_000 * usage.userMs) / requests,
+          systemUsPerRequest: (1_000 * usage.systemMs) / requests,
+        }),
+    ...resourceFigures(proxy, usage),
+  };
+}
+
+/** Returns memory and how busy the cores were; without a proxy only the load's core means something. */
+export function resourceFigures(proxy: RunningProxy, usage: Usage): Figures {
+  const { loadCorePercent, proxyCorePercent, foreignPercent } = usage;
+  return proxy.pid === null
+    ? { loadCorePercent }
+    : { ...memoryOf(proxy.pid), proxyCorePercent, loadCorePercent, foreignPercent };
+}

@@ -1,0 +1,76 @@
+/** Opaque TCP: how many bytes a second pass, and what a GiB costs, in each direction. */
+
+import type { RunningProxy } from "../contenders.ts";
+import { beginUsage } from "../cpu.ts";
+import { type Direction, startTcpPeer, type TcpPeer } from "../load/tcp.ts";
+import {
+  CORE_COLUMNS,
+  column,
+  type Figures,
+  RESIDENT,
+  resourceFigures,
+  type Scenario,
+  type Timing,
+} from "../scenario.ts";
+
+const MIB = 1_048_576;
+const MIB_PER_GIB = 1_024;
+const CONNECTIONS = 4; // enough that neither end waits for the other, few enough to be a stream each
+
+/** Starts the process that is both ends, which is then this scenario's origin. */
+export async function opaqueTcp(): Promise<Scenario> {
+  const peer = await startTcpPeer();
+  return {
+    name: "tcp",
+    title: `Opaque TCP, 1 MiB writes, ${CONNECTIONS} connections, one direction at a time (HAProxy without splice)`,
+    mode: "tcp",
+    columns: [
+      column("uploadCpuSecondsPerGiB", "up CPU s/GiB", 3, true),
+      column("downloadCpuSecondsPerGiB", "down CPU s/GiB", 3, true),
+      column("uploadMiBPerSecond", "up MiB/s", 0, true),
+      column("downloadMiBPerSecond", "down MiB/s", 0, true),
+      RESIDENT,
+      ...CORE_COLUMNS,
+    ],
+    originPort: peer.port,
+    async measure(proxy, timing) {
+      const upload = await stream(peer, proxy, "upload", timing);
+      const download = await stream(peer, proxy, "download", timing);
+      const hasFailed =
+        upload["uploadMiBPerSecond"] === 0 || download["downloadMiBPerSecond"] === 0;
+      return { figures: { ...upload, ...download }, errors: hasFailed ? 1 : 0 };
+    },
+    stop: () => peer.stop(),
+  };
+}
+
+async function stream(
+  peer: TcpPeer,
+  proxy: RunningProxy,
+  direction: Direction,
+  timing: Timing,
+): Promise<Figures> {
+  let endUsage = beginUsage(proxy.pid);
+  const { bytes, elapsedMs } = await peer.run(
+    {
+      port: proxy.port,
+      direction,
+      connections: CONNECTIONS,
+      warmUpMs: timing.warmUpSeconds * 1_000,
+      measuredMs: timing.seconds * 1_000,
+    },
+    () => {
+      endUsage = beginUsage(proxy.pid);
+    },
+  );
+  const usage = endUsage();
+  const mib = bytes / MIB;
+  const cpuSeconds = (usage.userMs + usage.systemMs) / 1_000;
+  return {
+    [`${direction}MiBPerSecond`]: mib / (elapsedMs / 1_000),
+    ...(proxy.pid === null || bytes === 0
+      ? {}
+      : { [`${direction}CpuSecondsPerGiB`]: cpuSeconds / (mib / MIB_PER_GIB) }),
+    ...resourceFigures(proxy, usage),
+  };
+}

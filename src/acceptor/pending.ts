@@ -1,0 +1,182 @@
+/**
+ * One connection between accept and hand-off. Its bytes are looked at, never read; it is looked at
+ * again only upon an edge, so half a hello and silence cost nothing.
+ */
+import { Timer } from "../lib/timer-wheel.ts";
+import type { Protocol } from "../mesh/protocol.ts";
+import type { ListenerSpec } from "../mesh/snapshot.ts";
+import { INPUT, NONE } from "../net/arena.ts";
+import { EPOLLERR, EPOLLHUP, EPOLLRDHUP } from "../net/constants.ts";
+import { peek, setReceiveLowWater } from "../net/listener.ts";
+import type { Pollable } from "../net/poller.ts";
+import { detect } from "../protocol/detect.ts";
+import type { HandOff } from "../shared/hand-off-ring.ts";
+import type { Acceptor } from "./acceptor.ts";
+
+/** Silence after which a known target is dialled: a client that speaks first has spoken by then. */
+export const SILENCE_MS = 100;
+/** Looks at one connection's bytes; more make it final, so one byte at a time buys no CPU. */
+const PEEKS_MAX = 64;
+/** How often a connection that found no worker is offered again. */
+const OFFER_MS = 20;
+/** SO_RCVLOWAT beyond this could exceed what the kernel buffers. */
+const LOW_WATER_MAX = 65_536;
+
+export class Pending implements Pollable {
+  readonly #acceptor: Acceptor;
+  readonly #handOff: HandOff;
+  readonly #listener: ListenerSpec;
+  readonly #timer: Timer;
+  #place = NONE;
+  #deadlineMs = 0;
+  #peeks = 0;
+  #lowWater = 1;
+  #isSilent = true;
+  #isDecided = false;
+
+  constructor(acceptor: Acceptor, handOff: HandOff, listener: ListenerSpec) {
+    this.#acceptor = acceptor;
+    this.#handOff = handOff;
+    this.#listener = listener;
+    this.#timer = new Timer(() => acceptor.loop.guard(this, () => this.#onTimer()));
+    this.#deadlineMs = acceptor.loop.clock.nowMs + acceptor.start.detectTimeoutMs;
+  }
+
+  /** Looks at once: most clients' first bytes are there already. */
+  begin(): void {
+    if (this.#look(false)) return;
+    const { acceptor } = { acceptor: this.#acceptor };
+    if (this.#isSilent && this.#isLearned()) return this.#handOverSilent();
+    this.#place = acceptor.loop.poller.add(this.#handOff.fd, this, true);
+    if (this.#place === NONE) return this.close();
+    acceptor.pending.add(this);
+    this.#arm();
+  }
+
+  onEvents(events: number): void {
+    const isOver = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) !== 0;
+    if (this.#isDecided) {
+      if ((events & EPOLLERR) !== 0) this.close();
+      return;
+    }
+    if (!this.#look(isOver)) this.#arm();
+  }
+
+  onFault(): void {
+    this.close();
+  }
+
+  /** The verdict is there. */
+  decide(protocol: Protocol | null): void {
+    this.#isDecided = true;
+    this.#handOff.protocol = protocol;
+    if (protocol !== null) this.#acceptor.count(`detected_${protocol}`);
+    this.#offer();
+  }
+
+  /** The process stops accepting: what is known must do. */
+  finish(): void {
+    if (!this.#isDecided && !this.#look(true)) this.close();
+  }
+
+  close(): void {
+    const { loop, pending, descriptors } = this.#acceptor;
+    loop.timers.disarm(this.#timer);
+    if (this.#place !== NONE) loop.poller.forget(this.#place);
+    this.#place = NONE;
+    pending.delete(this);
+    descriptors.close(this.#handOff.fd);
+  }
+
+  /** Looks at the bytes. True: decided, or closed. */
+  #look(isFinal: boolean): boolean {
+    const { arena } = this.#acceptor;
+    const count = peek(arena, this.#handOff.fd);
+    if (count === 0 || (count < 0 && isFinal)) {
+      this.#acceptor.count("detect_closed");
+      this.close();
+      return true;
+    }
+    if (count < 0) return false;
+    this.#isSilent = false;
+    const isLast = isFinal || ++this.#peeks >= PEEKS_MAX;
+    const verdict = detect(arena.bytes, INPUT, INPUT + count, isLast);
+    if (verdict.kind === "incomplete") {
+      const wanted = Math.min(verdict.needBytes, LOW_WATER_MAX);
+      if (wanted > count + 1) this.#setLowWater(wanted);
+      return false;
+    }
+    this.#handOff.sni = verdict.sni;
+    this.#handOff.alpn = verdict.alpn;
+    this.decide(verdict.protocol);
+    return true;
+  }
+
+  #offer(): void {
+    const { dispatcher, loop, pending } = this.#acceptor;
+    const { nowMs } = loop.clock;
+    this.#setLowWater(1);
+    // Out of our epoll before it can be in a worker's.
+    const place = this.#place;
+    this.#place = NONE;
+    if (place !== NONE) loop.poller.remove(place, this.#handOff.fd);
+    if (dispatcher.dispatch(this.#handOff, nowMs)) {
+      loop.timers.disarm(this.#timer);
+      pending.delete(this);
+      this.#acceptor.count("handed_off");
+      return;
+    }
+    this.#acceptor.count("hand_off_waited");
+    if (nowMs >= this.#deadlineMs) return this.close();
+    pending.add(this);
+    loop.timers.arm(this.#timer, nowMs + OFFER_MS);
+  }
+
+  #onTimer(): void {
+    if (this.#isDecided) return this.#offer();
+    const { nowMs } = this.#acceptor.loop.clock;
+    if (nowMs < this.#deadlineMs) {
+      if (this.#isSilent && this.#hasTarget()) return this.#handOverSilent();
+      return this.#arm();
+    }
+    if (this.#isSilent) {
+      this.#acceptor.count("detect_timeout");
+      return this.close();
+    }
+    this.#look(true);
+  }
+
+  #handOverSilent(): void {
+    this.#acceptor.count("detect_silent");
+    this.decide(null);
+  }
+
+  #arm(): void {
+    const { clock, timers } = this.#acceptor.loop;
+    const isWaitingForTarget = this.#isSilent && this.#hasTarget();
+    const atMs = isWaitingForTarget ? clock.nowMs + SILENCE_MS : this.#deadlineMs;
+    timers.arm(this.#timer, Math.min(atMs, this.#deadlineMs));
+  }
+
+  #hasTarget(): boolean {
+    if (this.#handOff.origFamily !== 0) return true;
+    return this.#listener.kind === "inbound" && this.#acceptor.start.app !== null;
+  }
+
+  #isLearned(): boolean {
+    const { learned, loop, start } = this.#acceptor;
+    const { origFamily, origIp, origPort } = this.#handOff;
+    const { nowMs } = loop.clock;
+    if (origFamily !== 0) {
+      return learned.knows(origIp.subarray(0, origFamily === 4 ? 4 : 16), origPort, nowMs);
+    }
+    if (this.#listener.kind !== "inbound" || start.app === null) return false;
+    return learned.knows(start.app.ip, start.app.port, nowMs);
+  }
+
+  #setLowWater(bytes: number): void {
+    if (this.#lowWater === bytes) return;
+    this.#lowWater = bytes;
+    setReceiveLowWater(this.#acceptor.arena, this.#handOff.fd, bytes);
+  }
+}
