@@ -48,9 +48,14 @@ const LEVEL_BYTES_MAX = 64;
 const FORBIDDEN = "Requests are only permitted from localhost.\n";
 
 export function adminApp(deps: AdminDeps): AdminApp {
-  const app = new Hono<Env>();
+  const app = new Hono<Env>({ getPath: pathOf });
   app.use(async (context, next) => {
     await next();
+    if (context.req.raw.method === "HEAD") {
+      // Else the runtime would say 0, as the body is taken away after this.
+      const { byteLength } = await context.res.clone().arrayBuffer();
+      context.header("Content-Length", String(byteLength));
+    }
     context.header("Cache-Control", "no-store");
     context.header("X-Content-Type-Options", "nosniff");
   });
@@ -92,6 +97,14 @@ function serve({ isLocal, methods }: Route): Handler {
     if (method !== "GET" && !isSameOrigin(request)) return forbidden();
     return handler(context);
   };
+}
+
+/**
+ * Returns the path as it was sent: there is one spelling of each. Without a Host field (HTTP/1.0
+ * health checks) Bun's URL is the path alone.
+ */
+function pathOf(request: Request): string {
+  return /^(?:[a-z]+:\/\/[^/?#]*)?([^?#]*)/i.exec(request.url)?.[1] || "/";
 }
 
 function isMethod(method: string): method is Method {

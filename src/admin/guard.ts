@@ -18,7 +18,7 @@ export function isLocalPeer(peer: string): boolean {
  */
 export function hasLocalHost(request: Request): boolean {
   const host = request.headers.get("host");
-  return isLocalAuthority(new URL(request.url).host) && (host === null || isLocalAuthority(host));
+  return isLocalAuthority(urlHost(request)) && (host === null || isLocalAuthority(host));
 }
 
 /** Says whether no foreign page sent the request, as far as a browser would tell. */
@@ -27,8 +27,13 @@ export function isSameOrigin(request: Request): boolean {
   if (site !== null && site !== "same-origin" && site !== "none") return false;
   const origin = request.headers.get("origin");
   if (origin === null) return true;
-  const host = request.headers.get("host") ?? new URL(request.url).host;
+  const host = request.headers.get("host") ?? urlHost(request);
   return origin.toLowerCase() === `http://${host.toLowerCase()}`;
+}
+
+/** Empty when the runtime could make no URL of what was sent: Bun then leaves a path, Deno nonsense. */
+function urlHost(request: Request): string {
+  return URL.parse(request.url)?.host ?? "";
 }
 
 function isLocalAuthority(authority: string): boolean {

@@ -43,9 +43,7 @@ export function formatJson({ time, level, message, fields }: EventLine): string 
 
 /** Replaces what could end a line or steer a terminal by `\uXXXX`, which within JSON means the same. */
 export function escapeUnsafe(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function textValue(value: unknown): string {
@@ -79,7 +77,8 @@ function describe(error: Error): string {
 }
 
 function cut(text: string): string {
-  return text.length <= CHARS_MAX ? text : `${text.slice(0, CHARS_MAX)}…`;
+  const short = text.length <= CHARS_MAX ? text : `${text.slice(0, CHARS_MAX)}…`;
+  return short.toWellFormed();
 }
 
 function safeKey(key: string): string {

@@ -6,6 +6,7 @@
 import { assert } from "../lib/assert.ts";
 import { type Counters, sumSeries } from "../shared/counters.ts";
 import { SERIES_MAX, SeriesField } from "../shared/layout.ts";
+import { cleanLabel } from "./text.ts";
 
 export type SeriesLabels = {
   readonly direction: "inbound" | "outbound";
@@ -139,6 +140,7 @@ function keyOf({ direction, authority, target }: SeriesLabels): string {
   return JSON.stringify([direction, authority, target]);
 }
 
+/** As it will be shown: labels that look the same must have the same number. */
 function bound(value: string): string {
-  return value.length <= LABEL_CHARS_MAX ? value : value.slice(0, LABEL_CHARS_MAX);
+  return cleanLabel(value.slice(0, LABEL_CHARS_MAX));
 }

@@ -32,14 +32,19 @@ export function joinLabels(...parts: readonly string[]): string {
   return parts.filter((part) => part !== "").join(",");
 }
 
-/** Escapes what the format does; other control characters and half characters become U+FFFD. */
-function escapeLabel(value: string): string {
+/**
+ * Returns a label value that the format can hold: half characters and control characters but the
+ * line feed become U+FFFD. Values that differ may become equal, so this comes before they are told
+ * apart, see series.ts.
+ */
+export function cleanLabel(value: string): string {
   return value
     .toWellFormed()
-    .replaceAll("\\", "\\\\")
-    .replaceAll('"', '\\"')
-    .replaceAll("\n", "\\n")
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "\ufffd");
+    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/g, "\ufffd");
+}
+
+function escapeLabel(value: string): string {
+  return cleanLabel(value).replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 
 function escapeHelp(help: string): string {

@@ -30,6 +30,8 @@ export class Loop {
   mayBlock: () => boolean = () => true;
   /** Called once per turn, after the events. */
   onTurn: () => void = () => {};
+  /** When this turn began to work, on the clock of `performance.now`. */
+  wokeMs = 0;
   #deferred: Deferred[] = [];
   #running: Deferred[] = [];
   #stopped = false;
@@ -69,6 +71,7 @@ export class Loop {
     const poller = this.poller;
     const count = poller.wait(this.#timeoutMs());
     this.clock.read();
+    this.wokeMs = performance.now();
     for (let i = 0; i < count; i++) {
       const handler = poller.handler(i);
       if (handler === null) continue;

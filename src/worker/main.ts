@@ -42,7 +42,6 @@ class Worker {
   readonly #context: Context;
   readonly #adopter: Adopter;
   readonly #memory: ReturnType<typeof attach>;
-  #turnStartUs = 0;
   #turnPeakUs = 0;
   #peakSinceMs = 0;
   #violations = 0;
@@ -101,8 +100,8 @@ class Worker {
   #onTurn(): void {
     const { worker } = this.#data;
     this.#rows.set(worker, "sleeping", 0);
-    this.#beat();
     this.#adopter.adopt();
+    this.#beat();
     const fault = this.#rows.take(worker, "fault");
     if (fault !== 0) stage(fault, () => performance.now());
     if (this.#context.isDraining || isDraining(this.#memory)) this.#drain();
@@ -128,12 +127,10 @@ class Worker {
     }
   }
 
-  /** Time since this turn's clock was read: what a client had to wait at most. */
+  /** How long this turn has worked: what a client that came during it had to wait. */
   #turnUs(): number {
-    const nowUs = performance.now() * 1e3;
-    const turnUs = this.#turnStartUs === 0 ? 0 : nowUs - this.#turnStartUs;
-    this.#turnStartUs = nowUs;
-    return Math.min(Math.round(turnUs), 0x7fffffff);
+    const turnMs = performance.now() - this.#loop.wokeMs;
+    return Math.min(Math.round(turnMs * 1e3), 0x7fffffff);
   }
 
   #drain(): void {

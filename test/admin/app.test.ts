@@ -1,3 +1,4 @@
+import { createConnection } from "node:net";
 import * as assert from "uvu/assert";
 import { type AdminDeps, adminApp } from "../../src/admin/app.ts";
 import type { EndpointsView } from "../../src/admin/endpoints-view.ts";
@@ -311,6 +312,8 @@ test("HEAD is GET without its body", async () => {
     const response = await admin.ask(path, { method: "HEAD" });
     const get = await admin.ask(path);
     assert.is(response.headers.get("content-type"), get.headers.get("content-type"));
+    const { byteLength } = await get.arrayBuffer();
+    assert.is(response.headers.get("content-length"), String(byteLength));
     await answers(response, 200, "");
   }
 });
@@ -326,7 +329,7 @@ test("other methods are a 405 that says which there are", async () => {
     ["/shutdown", "GET", "POST"],
     ["/shutdown", "HEAD", "POST"],
     ["/quitquitquit", "PUT", "POST"],
-    ["/live", "BREW", "GET, HEAD"],
+    ["/live", "PATCH", "GET, HEAD"],
   ];
   for (const [path, method, allow] of cases) {
     const response = await admin.ask(path, { method });
@@ -389,7 +392,7 @@ test("the page needs nothing from elsewhere and puts names in as text", async ()
   );
   assert.not.ok((await (await desk().ask("/")).text()).includes(nonce));
   // Its script at least is one.
-  new Function(/<script[^>]*>([^]*)<\/script>/.exec(html)?.[1] ?? "throw");
+  new Function(/<script[^>]*>([\s\S]*)<\/script>/.exec(html)?.[1] ?? "throw");
 });
 
 test("JSON is not to be taken for markup, and nothing is kept", async () => {
@@ -419,6 +422,50 @@ test("faults can be staged where tests allow it", async () => {
     [1, "throw"],
     [2, "throw"],
   ]);
+});
+
+/** Sends bytes as they are and returns the status line and the head that came back. */
+async function raw(port: number, bytes: string): Promise<string> {
+  const socket = createConnection(port, "127.0.0.1");
+  let answer = "";
+  const head = new Promise<string>((resolve, reject) => {
+    socket.setEncoding("utf8").on("data", (chunk: string) => {
+      answer += chunk;
+      if (answer.includes("\r\n\r\n")) resolve(answer.toLowerCase());
+    });
+    socket.on("error", reject).on("close", () => resolve(answer.toLowerCase()));
+  });
+  socket.write(bytes);
+  return await head.finally(() => socket.destroy());
+}
+
+test("odd heads on the wire get an answer and no secret", async () => {
+  const failures: string[] = [];
+  const log = { error: (message: string) => void failures.push(message), info: () => {} };
+  const app = adminApp({ ...depsOf(), log, config: () => "secret" });
+  const server = await runtime.serveHttp({ host: "127.0.0.1", port: 0, fetch: app.fetch });
+  try {
+    const refused = [
+      "GET /config HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+      "GET /config HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
+      "GET http://localhost/config HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+      "GET /x/../config HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+      "GET //config HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      "GET /config HTTP/1.1\r\nHost: \r\n\r\n",
+      "GET /config HTTP/1.1\r\nHost: a b@@[\r\n\r\n",
+      "GET /config/../../config HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    ];
+    for (const bytes of refused) {
+      assert.match(await raw(server.port, bytes), /^http\/1\.1 40[034] (?![\s\S]*secret)/, bytes);
+    }
+    const health = "GET /live HTTP/1.0\r\n\r\n";
+    assert.match(await raw(server.port, health), /^http\/1\.[01] 200 /);
+    const head = "HEAD /live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert.match(await raw(server.port, head), /content-length: 5\r\n/);
+    assert.equal(failures, []);
+  } finally {
+    await server.close();
+  }
 });
 
 test("it serves over a socket, with the peer that the kernel saw", async () => {

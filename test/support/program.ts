@@ -54,7 +54,7 @@ export async function startProgram(
   await eventually(() => /ready/.test(text) || child.exitCode !== null, { withinMs: 15_000 });
   if (child.exitCode !== null) throw new Error(`the program ended: ${text}`);
   const port = (kind: string): number => {
-    const found = new RegExp(`listening: ${kind} [^ ]*:(\\d+)`).exec(text);
+    const found = new RegExp(`listening: ${kind} \\S*:(\\d+)`).exec(text);
     return Number(found?.[1] ?? Number.NaN);
   };
   return {

@@ -56,7 +56,7 @@ export function parseMetrics(text: string): Map<string, Family> {
 }
 
 /** Returns the value of the one sample with exactly these labels; throws if there is none. */
-export function valueOf(
+export function sampleOf(
   families: Map<string, Family>,
   name: string,
   labels: Readonly<Record<string, string>> = {},

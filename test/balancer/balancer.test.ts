@@ -1,0 +1,296 @@
+import * as assert from "uvu/assert";
+import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, Balancer } from "../../src/balancer/balancer.ts";
+import { SAMPLE_MS } from "../../src/balancer/peak-ewma.ts";
+import { xorshift32 } from "../../src/lib/random.ts";
+import type { Endpoint } from "../../src/mesh/snapshot.ts";
+import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
+import { allocate } from "../../src/shared/memory.ts";
+import { seeded } from "../support/random.ts";
+import { suite } from "../support/test.ts";
+
+const test = suite("balancer/balancer");
+const WORKERS = 3;
+const NONE: readonly Endpoint[] = [];
+
+function endpoint(row: number): Endpoint {
+  return { row, series: row, ip: Uint8Array.of(127, 0, 0, 1), port: 8_000 + row };
+}
+
+function pool(count: number, salt: string) {
+  const rows = new EndpointRows(allocate(WORKERS));
+  const { u32 } = seeded(salt);
+  const balancers = Array.from(
+    { length: WORKERS },
+    (_, worker) => new Balancer(rows, worker, xorshift32(u32())),
+  );
+  const [balancer] = balancers;
+  if (balancer === undefined) throw new Error("no workers");
+  return {
+    rows,
+    balancer,
+    balancers,
+    endpoints: Array.from({ length: count }, (_, i) => endpoint(i)),
+  };
+}
+
+/** Picks many times without load and returns how often each row came. */
+function shares(picks: number, pick: () => Endpoint | null): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (let i = 0; i < picks; i++) {
+    const row = pick()?.row ?? -1;
+    counts.set(row, (counts.get(row) ?? 0) + 1 / picks);
+  }
+  return counts;
+}
+
+/**
+ * Sends one request per millisecond, in turn by each worker, for `totalMs`; an endpoint answers
+ * after `latencyMs(row, now)` and a little by chance. Returns each row's share from `fromMs` on.
+ */
+function simulate(
+  { balancers, endpoints }: ReturnType<typeof pool>,
+  latencyMs: (row: number, nowMs: number) => number,
+  window: { readonly fromMs: number; readonly totalMs: number },
+  startMs = 0,
+): number[] {
+  const random = seeded("latency");
+  const due = new Map<number, (() => void)[]>();
+  const counts = endpoints.map(() => 0);
+  for (let ms = 0; ms < window.totalMs; ms++) {
+    const nowMs = startMs + ms;
+    for (const end of due.get(ms) ?? []) end();
+    due.delete(ms);
+    const balancer = balancers[ms % balancers.length];
+    const chosen = balancer?.pick(endpoints, nowMs, NONE) ?? null;
+    if (chosen === null || balancer === undefined) throw new Error("nothing was picked");
+    if (ms >= window.fromMs) counts[chosen.row] = (counts[chosen.row] ?? 0) + 1;
+    balancer.acquire(chosen);
+    const tookMs = latencyMs(chosen.row, ms) * (0.9 + 0.2 * random.unit());
+    const endMs = ms + Math.max(1, Math.round(tookMs));
+    due.set(endMs, [
+      ...(due.get(endMs) ?? []),
+      () => {
+        balancer.observe(chosen, Math.round(tookMs * 1_000), startMs + endMs);
+        balancer.release(chosen);
+      },
+    ]);
+  }
+  const total = window.totalMs - window.fromMs;
+  return counts.map((count) => count / total);
+}
+
+test("equal endpoints get equal shares", () => {
+  const served = simulate(pool(3, "equal"), () => 10, { fromMs: 2_000, totalMs: 32_000 });
+  for (const share of served) assert.ok(Math.abs(share - 1 / 3) < 0.05, served.join(" "));
+});
+
+test("of three, one that is ten times slower gets less than 5 %", () => {
+  const latencies = [10, 10, 100];
+  const setUp = pool(3, "slow");
+  const served = simulate(setUp, (row) => latencies[row] ?? 0, { fromMs: 1_000, totalMs: 31_000 });
+  assert.ok((served[2] ?? 1) < 0.05, served.join(" "));
+  assert.ok((served[2] ?? 0) > 0, "it is still tried");
+  assert.ok(Math.abs((served[0] ?? 0) - (served[1] ?? 0)) < 0.1, served.join(" "));
+});
+
+test("shares follow speed: 5, 10 and 20 ms are served in that order", () => {
+  const latencies = [5, 10, 20];
+  const setUp = pool(3, "graded");
+  const [a = 0, b = 0, c = 0] = simulate(setUp, (row) => latencies[row] ?? 0, {
+    fromMs: 1_000,
+    totalMs: 31_000,
+  });
+  assert.ok(a > b && b > c && c > 0, `${a} ${b} ${c}`);
+});
+
+test("an endpoint that was slow and is fast again gets its share back within a minute", () => {
+  const slowUntilMs = 10_000;
+  const latency = (row: number, ms: number) => (row === 2 && ms < slowUntilMs ? 100 : 10);
+  const window = { fromMs: 70_000, totalMs: 80_000 };
+  const [, , back = 0] = simulate(pool(3, "back"), latency, window);
+  assert.ok(back > 0.25, String(back));
+});
+
+test("the clock's wrap at 2^32 changes nothing", () => {
+  const latencies = [10, 10, 100];
+  const window = { fromMs: 1_000, totalMs: 21_000 };
+  const setUp = pool(3, "wrap");
+  const served = simulate(setUp, (row) => latencies[row] ?? 0, window, 2 ** 32 - 11_000);
+  assert.ok((served[2] ?? 1) < 0.05, served.join(" "));
+});
+
+test("an endpoint that joins faster ones is tried after a while though its guess is dearer", () => {
+  const setUp = pool(3, "join");
+  for (const known of setUp.endpoints.slice(0, 2)) setUp.balancer.observe(known, 1_000, 0);
+  let triedAtMs = 0;
+  for (let nowMs = 0; nowMs < 60_000 && triedAtMs === 0; nowMs += 10) {
+    const chosen = setUp.balancer.pick(setUp.endpoints, nowMs, NONE);
+    if (chosen?.row === 2) triedAtMs = nowMs;
+    else if (chosen) setUp.balancer.observe(chosen, 1_000, nowMs);
+  }
+  assert.ok(triedAtMs > 20_000 && triedAtMs < 50_000, `${triedAtMs} ms`);
+});
+
+test("pending requests of all workers weigh on all", () => {
+  const { balancers, endpoints, rows } = pool(2, "pending");
+  const [first, second] = endpoints;
+  if (first === undefined || second === undefined) throw new Error("no endpoints");
+  for (const balancer of balancers) balancer.acquire(first);
+  assert.is(rows.pending(0), WORKERS);
+  for (const balancer of balancers) {
+    assert.is(
+      shares(200, () => balancer.pick(endpoints, 5, NONE)).get(1),
+      shares(200, () => second).get(1),
+    );
+  }
+  for (const balancer of balancers) balancer.release(first);
+  assert.is(rows.pending(0), 0);
+  for (const balancer of balancers) {
+    assert.ok(shares(200, () => balancer.pick(endpoints, 5, NONE)).has(0));
+  }
+});
+
+test("load is cost times pending and one", () => {
+  const { balancer, endpoints } = pool(2, "product");
+  const [cheap, dear] = endpoints;
+  if (cheap === undefined || dear === undefined) throw new Error("no endpoints");
+  balancer.observe(cheap, 1_000, 1_000);
+  balancer.observe(dear, 3_500, 1_000);
+  for (let pending = 0; pending < 6; pending++) {
+    const expected = 1_000 * (pending + 1) < 3_500 ? 0 : 1;
+    assert.is(shares(50, () => balancer.pick(endpoints, 1_000, NONE)).size, 1);
+    assert.is(balancer.pick(endpoints, 1_000, NONE)?.row, expected, `${pending} pending`);
+    balancer.acquire(cheap);
+  }
+});
+
+test("idle endpoints of equal cost are drawn evenly", () => {
+  const { balancer, endpoints } = pool(5, "ties");
+  const counts = shares(50_000, () => balancer.pick(endpoints, 1, NONE));
+  for (const { row } of endpoints) {
+    assert.ok(Math.abs((counts.get(row) ?? 0) - 0.2) < 0.01, [...counts].join(" "));
+  }
+});
+
+test("an endpoint that cannot be connected to is passed over until its backoff ends", () => {
+  const { balancer, endpoints, rows } = pool(3, "backoff");
+  balancer.connectFailed(endpoint(1), 1_000);
+  const waitMs = rows.retryInMs(1, 1_000);
+  assert.ok(waitMs >= BACKOFF_MIN_MS && waitMs <= 1.5 * BACKOFF_MIN_MS, String(waitMs));
+  const during = shares(500, () => balancer.pick(endpoints, 1_000 + waitMs - 1, NONE));
+  assert.not(during.has(1));
+  assert.is(during.size, 2);
+  for (const one of endpoints) balancer.observe(one, 5_000, 1_000 + waitMs);
+  assert.ok(shares(500, () => balancer.pick(endpoints, 1_000 + waitMs, NONE)).has(1));
+});
+
+test("backoff doubles with each failure up to a minute, and a success ends it", () => {
+  const { balancer, rows } = pool(1, "doubling");
+  const target = endpoint(0);
+  let nowMs = 2 ** 32 - 20_000;
+  for (let failure = 1; failure <= 20; failure++) {
+    balancer.connectFailed(target, nowMs);
+    const waitMs = rows.retryInMs(0, nowMs);
+    const leastMs = Math.min(BACKOFF_MIN_MS * 2 ** (failure - 1), BACKOFF_MAX_MS / 1.5);
+    assert.ok(waitMs >= leastMs && waitMs <= leastMs * 1.5, `${failure}: ${waitMs}`);
+    nowMs += waitMs;
+  }
+  balancer.connectFailed(target, nowMs);
+  balancer.connectSucceeded(target);
+  assert.is(rows.retryInMs(0, nowMs), 0);
+  balancer.connectFailed(target, nowMs);
+  assert.ok(rows.retryInMs(0, nowMs) <= 1.5 * BACKOFF_MIN_MS);
+});
+
+test("failures of attempts that were on their way when it backed off count once", () => {
+  const { balancers, rows } = pool(1, "burst");
+  for (let i = 0; i < 64; i++) balancers[i % WORKERS]?.connectFailed(endpoint(0), 1_000 + (i >> 4));
+  assert.is(rows.failures(0), 1);
+});
+
+test("with all but one backing off, that one is found however many there are", () => {
+  const { balancer, endpoints } = pool(50, "needle");
+  for (const one of endpoints) if (one.row !== 33) balancer.connectFailed(one, 1_000);
+  const counts = shares(300, () => balancer.pick(endpoints, 1_010, NONE));
+  assert.equal([...counts.keys()], [33]);
+});
+
+test("with all backing off, the one that returns soonest is picked", () => {
+  const { balancer, endpoints, rows } = pool(4, "down");
+  for (const [row, waitMs] of [900, 400, 100, 700].entries()) rows.fail(row, 1_000, waitMs);
+  assert.equal([...shares(100, () => balancer.pick(endpoints, 1_050, NONE)).keys()], [2]);
+  const tried = [endpoint(2)];
+  assert.equal([...shares(100, () => balancer.pick(endpoints, 1_050, tried)).keys()], [1]);
+});
+
+test("a pool that is all down recovers with the first attempt after its return", () => {
+  const { balancer, endpoints, rows } = pool(2, "return");
+  for (let i = 0; i < 8; i++) for (const { row } of endpoints) rows.fail(row, 1_000, 60_000);
+  const chosen = balancer.pick(endpoints, 1_001, NONE);
+  if (chosen === null) throw new Error("nothing was picked");
+  balancer.connectSucceeded(chosen);
+  assert.equal([...shares(100, () => balancer.pick(endpoints, 1_002, NONE)).keys()], [chosen.row]);
+});
+
+test("what was tried is not picked again, and after all were there is nothing", () => {
+  const { balancer, endpoints } = pool(4, "tried");
+  for (let round = 0; round < 100; round++) {
+    const tried: Endpoint[] = [];
+    for (let i = 0; i < 4; i++) {
+      // As after a new snapshot: equal endpoints, other objects.
+      const chosen = balancer.pick(
+        endpoints.map((one) => ({ ...one })),
+        1,
+        tried,
+      );
+      if (chosen === null) throw new Error("nothing was picked");
+      assert.not(tried.some(({ row }) => row === chosen.row));
+      tried.push(chosen);
+    }
+    assert.is(balancer.pick(endpoints, 1, tried), null);
+  }
+});
+
+test("of those untried the less loaded is picked, as ever", () => {
+  const { balancer, endpoints } = pool(3, "untried");
+  balancer.observe(endpoint(0), 1_000, 1);
+  balancer.observe(endpoint(2), 9_000, 1);
+  balancer.observe(endpoint(1), 500, 1);
+  const counts = shares(100, () => balancer.pick(endpoints, 1, [endpoint(1), endpoint(77)]));
+  assert.equal([...counts.keys()], [0]);
+});
+
+test("no endpoints give nothing, one gives itself even while it backs off", () => {
+  const { balancer, endpoints } = pool(1, "few");
+  assert.is(balancer.pick([], 1, NONE), null);
+  assert.is(balancer.pick(endpoints, 1, NONE)?.row, 0);
+  balancer.connectFailed(endpoint(0), 1);
+  assert.is(balancer.pick(endpoints, 2, NONE)?.row, 0);
+  assert.is(balancer.pick(endpoints, 2, endpoints), null);
+});
+
+test("peaks are written at once, the rest at most once in a sample time", () => {
+  const { balancer, rows } = pool(1, "samples");
+  balancer.observe(endpoint(0), 5_000, 1_000);
+  balancer.observe(endpoint(0), 1_000, 1_000 + SAMPLE_MS - 1);
+  assert.equal([rows.costUs(0), rows.stampMs(0)], [5_000, 1_000]);
+  balancer.observe(endpoint(0), 1_000, 1_000 + SAMPLE_MS);
+  assert.equal([rows.costUs(0), rows.stampMs(0)], [4_960, 1_000 + SAMPLE_MS]);
+  balancer.observe(endpoint(0), 6_000, 1_001 + SAMPLE_MS);
+  assert.equal([rows.costUs(0), rows.stampMs(0)], [6_000, 1_001 + SAMPLE_MS]);
+});
+
+test("observing ends though other workers win every time", () => {
+  const memory = allocate(1);
+  let attempts = 0;
+  class Contended extends EndpointRows {
+    override publishCost(): boolean {
+      attempts++;
+      return false;
+    }
+  }
+  new Balancer(new Contended(memory), 0, xorshift32(1)).observe(endpoint(0), 5_000, 1);
+  assert.is(attempts, 4);
+});
+
+test.run();
