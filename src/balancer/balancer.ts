@@ -120,8 +120,8 @@ export class Balancer {
     for (let step = 0; step < count; step++) {
       const endpoint = at(endpoints, (start + step) % count);
       if (isTried(endpoint, tried)) continue;
-      if (!this.#isBackingOff(endpoint.row, nowMs)) return endpoint;
       const waitMs = this.#rows.retryInMs(endpoint.row, nowMs);
+      if (waitMs <= 0) return endpoint;
       if (waitMs >= soonestMs) continue;
       soonest = endpoint;
       soonestMs = waitMs;

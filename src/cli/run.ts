@@ -64,7 +64,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
     publish: (snapshot) => threads.publish(snapshot),
     acknowledged: () => threads.acknowledged(),
     nowMs,
-    log: (level, text) => log[level](text),
+    log,
   });
   let stopRequested: () => void = () => {};
   const adminServer = await openAdmin(config.admin, (request, peer) => admin.fetch(request, peer));

@@ -1,76 +1,8 @@
-import { createConnection } from "node:net";
 import * as assert from "uvu/assert";
-import { type AdminDeps, adminApp } from "../../src/admin/app.ts";
-import type { EndpointsView } from "../../src/admin/endpoints-view.ts";
-import type { LogLevel } from "../../src/lib/log.ts";
-import { runtime } from "../../src/net/runtime.ts";
+import { answers, desk } from "../support/admin.ts";
 import { suite } from "../support/test.ts";
 
 const test = suite("admin/app");
-
-const LOCAL_PATHS = ["/endpoints", "/config", "/log-level", "/proxy-log-level", "/shutdown"];
-const LOCAL_METHOD: Readonly<Record<string, string>> = { "/shutdown": "POST" };
-const FORBIDDEN = "Requests are only permitted from localhost.\n";
-
-type Ask = {
-  readonly method?: string;
-  readonly host?: string | null;
-  readonly headers?: Record<string, string>;
-  readonly body?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
-  readonly peer?: string;
-};
-
-type Desk = {
-  readonly ask: (path: string, options?: Ask) => Promise<Response>;
-  readonly events: string[];
-  ready: boolean;
-  level: LogLevel;
-};
-
-const VIEW: EndpointsView = { services: [] };
-
-function desk(changes: Partial<AdminDeps> = {}): Desk {
-  const events: string[] = [];
-  const app = adminApp({
-    isReady: () => ({ ready: self.ready, reasons: self.ready ? [] : ["worker 1\nstarting"] }),
-    metrics: () => "up 1\n",
-    endpoints: () => VIEW,
-    config: () => ({ workers: 2 }),
-    logLevel: () => self.level,
-    setLogLevel: (level) => {
-      self.level = level;
-    },
-    shutdown: () => void events.push("shutdown"),
-    boundPorts: () => [{ name: "outbound", address: "127.0.0.1:4140" }],
-    log: {
-      error: (message, fields) =>
-        void events.push(`error: ${message}: ${String(fields?.["error"])}`),
-      info: (message) => void events.push(message),
-    },
-    ...changes,
-  });
-  const ask = (path: string, options: Ask = {}): Promise<Response> => {
-    const {
-      method = "GET",
-      host = "127.0.0.1:4191",
-      headers = {},
-      body,
-      peer = "127.0.0.1",
-    } = options;
-    const all = new Headers(host === null ? headers : { host, ...headers });
-    const url = `http://${host === null || host === "" ? "127.0.0.1:4191" : "127.0.0.1"}${path}`;
-    const init = { method, headers: all, body: body ?? null, duplex: "half" };
-    return app.fetch(new Request(url, init), peer);
-  };
-  const self: Desk = { ask, events, ready: true, level: "info" };
-  return self;
-}
-
-async function answers(response: Response, status: number, body?: string): Promise<void> {
-  assert.is(response.status, status);
-  const text = await response.text();
-  if (body !== undefined) assert.is(text, body);
-}
 
 test("it lives, and says whether it is ready", async () => {
   const admin = desk();
@@ -141,131 +73,6 @@ test("an exception is an empty 500 and a line in the log", async () => {
     assert.is(admin.events.length, 1);
     assert.match(admin.events[0] ?? "", /^error: the admin API failed: .*secret detail/);
   }
-});
-
-test("what changes or tells something is for this host only", async () => {
-  const admin = desk();
-  const peers = [
-    "10.0.0.1",
-    "::ffff:10.0.0.1",
-    "::2",
-    "fe80::1",
-    "0.0.0.0",
-    "",
-    "localhost",
-    "128.0.0.1",
-  ];
-  for (const path of LOCAL_PATHS) {
-    for (const peer of peers) {
-      for (const method of ["GET", "PUT", "POST", "DELETE"]) {
-        await answers(await admin.ask(path, { method, peer }), 403, FORBIDDEN);
-      }
-    }
-  }
-  assert.equal(admin.events, []);
-  for (const path of LOCAL_PATHS) {
-    for (const peer of ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "::ffff:7f00:1"]) {
-      const method = LOCAL_METHOD[path] ?? "GET";
-      await answers(await admin.ask(path, { method, peer }), 200);
-    }
-  }
-});
-
-test("a foreign name is turned away though it points here", async () => {
-  const admin = desk();
-  const foreign = [
-    "evil.example",
-    "evil.example:4191",
-    "localhost.evil.example",
-    "127.0.0.1.evil.example",
-    "localhost, evil.example",
-    "localhost:1:2",
-    "localhost:",
-    "127.1",
-    "0x7f000001",
-    "[localhost]",
-    "::1",
-    "user@localhost",
-    "localhost:99999",
-    "[127.0.0.1]",
-  ];
-  for (const path of LOCAL_PATHS) {
-    const method = LOCAL_METHOD[path] ?? "GET";
-    for (const host of foreign) {
-      await answers(await admin.ask(path, { method, host }), 403, FORBIDDEN);
-    }
-    for (const host of [
-      "localhost",
-      "LOCALHOST:4191",
-      "127.0.0.1",
-      "[::1]:4191",
-      "10.0.0.7:4191",
-      null,
-    ]) {
-      await answers(await admin.ask(path, { method, host }), 200);
-    }
-  }
-  const rebound = adminApp({ ...depsOf(), config: () => "secret" });
-  const request = new Request("http://evil.example/config", { headers: { host: "localhost" } });
-  await answers(await rebound.fetch(request, "127.0.0.1"), 403, FORBIDDEN);
-  await answers(
-    await rebound.fetch(new Request("http://evil.example/config"), "::1"),
-    403,
-    FORBIDDEN,
-  );
-});
-
-function depsOf(): AdminDeps {
-  return {
-    isReady: () => ({ ready: true, reasons: [] }),
-    metrics: () => "",
-    endpoints: () => VIEW,
-    config: () => null,
-    logLevel: () => "info",
-    setLogLevel: () => {},
-    shutdown: () => {},
-    boundPorts: () => [],
-    log: { error: () => {}, info: () => {} },
-  };
-}
-
-test("a foreign page cannot change anything", async () => {
-  const admin = desk();
-  const foreign: Record<string, string>[] = [
-    { origin: "http://evil.example" },
-    { origin: "null" },
-    { origin: "https://127.0.0.1:4191" },
-    { origin: "http://127.0.0.1:8080" },
-    { origin: "http://localhost:4191" },
-    { "sec-fetch-site": "cross-site" },
-    { "sec-fetch-site": "same-site" },
-  ];
-  for (const headers of foreign) {
-    for (const [path, method] of [
-      ["/shutdown", "POST"],
-      ["/quitquitquit", "POST"],
-      ["/log-level", "PUT"],
-    ]) {
-      const body = "debug";
-      const ask = {
-        method: method ?? "",
-        headers: { ...headers, "content-type": "text/plain" },
-        body,
-      };
-      await answers(await admin.ask(path ?? "", ask), 403, FORBIDDEN);
-    }
-  }
-  assert.equal([admin.events, admin.level], [[], "info"]);
-  const own = { origin: "http://127.0.0.1:4191", "sec-fetch-site": "same-origin" };
-  await answers(await admin.ask("/log-level", { method: "PUT", headers: own, body: "debug" }), 204);
-});
-
-test("shutdown is asked for once, however many ask", async () => {
-  const admin = desk();
-  for (const path of ["/shutdown", "/shutdown", "/quitquitquit"]) {
-    await answers(await admin.ask(path, { method: "POST" }), 200, "shutdown\n");
-  }
-  assert.is(admin.events.filter((event) => event === "shutdown").length, 1);
 });
 
 test("the log level is told and set", async () => {
@@ -364,20 +171,6 @@ test("a path that is not one of ours is an empty 404", async () => {
   }
 });
 
-test("another spelling of a path is guarded like the path", async () => {
-  const admin = desk();
-  for (const path of [
-    "/%63onfig",
-    "/x/../config",
-    "/./config",
-    "/config?x=/live",
-    "/config#/live",
-  ]) {
-    const response = await admin.ask(path, { peer: "10.0.0.1" });
-    assert.ok(response.status === 403 || response.status === 404, `${path}: ${response.status}`);
-  }
-});
-
 test("the page needs nothing from elsewhere and puts names in as text", async () => {
   const response = await desk().ask("/");
   const html = await response.text();
@@ -422,66 +215,6 @@ test("faults can be staged where tests allow it", async () => {
     [1, "throw"],
     [2, "throw"],
   ]);
-});
-
-/** Sends bytes as they are and returns the status line and the head that came back. */
-async function raw(port: number, bytes: string): Promise<string> {
-  const socket = createConnection(port, "127.0.0.1");
-  let answer = "";
-  const head = new Promise<string>((resolve, reject) => {
-    socket.setEncoding("utf8").on("data", (chunk: string) => {
-      answer += chunk;
-      if (answer.includes("\r\n\r\n")) resolve(answer.toLowerCase());
-    });
-    socket.on("error", reject).on("close", () => resolve(answer.toLowerCase()));
-  });
-  socket.write(bytes);
-  return await head.finally(() => socket.destroy());
-}
-
-test("odd heads on the wire get an answer and no secret", async () => {
-  const failures: string[] = [];
-  const log = { error: (message: string) => void failures.push(message), info: () => {} };
-  const app = adminApp({ ...depsOf(), log, config: () => "secret" });
-  const server = await runtime.serveHttp({ host: "127.0.0.1", port: 0, fetch: app.fetch });
-  try {
-    const refused = [
-      "GET /config HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-      "GET /config HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
-      "GET http://localhost/config HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-      "GET /x/../config HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-      "GET //config HTTP/1.1\r\nHost: localhost\r\n\r\n",
-      "GET /config HTTP/1.1\r\nHost: \r\n\r\n",
-      "GET /config HTTP/1.1\r\nHost: a b@@[\r\n\r\n",
-      "GET /config/../../config HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-    ];
-    for (const bytes of refused) {
-      assert.match(await raw(server.port, bytes), /^http\/1\.1 40[034] (?![\s\S]*secret)/, bytes);
-    }
-    const health = "GET /live HTTP/1.0\r\n\r\n";
-    assert.match(await raw(server.port, health), /^http\/1\.[01] 200 /);
-    const head = "HEAD /live HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    assert.match(await raw(server.port, head), /content-length: 5\r\n/);
-    assert.equal(failures, []);
-  } finally {
-    await server.close();
-  }
-});
-
-test("it serves over a socket, with the peer that the kernel saw", async () => {
-  const app = adminApp(depsOf());
-  const server = await runtime.serveHttp({ host: "127.0.0.1", port: 0, fetch: app.fetch });
-  try {
-    const base = `http://127.0.0.1:${server.port}`;
-    await answers(await fetch(`${base}/live`), 200, "live\n");
-    await answers(await fetch(`${base}/log-level`), 200, "info\n");
-    await answers(await fetch(`${base}/log-level`, { method: "PUT", body: "debug" }), 204);
-    await answers(await fetch(`${base}/log-level`, { method: "PUT", body: "x".repeat(1e6) }), 400);
-    await answers(await fetch(`${base}/nothing`), 404, "");
-    await answers(await fetch(`${base}/live`, { method: "HEAD" }), 200, "");
-  } finally {
-    await server.close();
-  }
 });
 
 test.run();

@@ -9,6 +9,11 @@ import { eventually } from "./eventually.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const isDeno = "Deno" in globalThis;
 
+const children = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
+
 export type Program = {
   readonly child: ChildProcess;
   /** All it wrote to stderr so far. */
@@ -50,7 +55,8 @@ export async function startProgram(
     text += chunk.toString();
   });
   const exited = new Promise<number | null>((resolve) => child.on("exit", (code) => resolve(code)));
-  process.on("exit", () => child.kill("SIGKILL"));
+  children.add(child);
+  child.on("exit", () => children.delete(child));
   await eventually(() => /ready/.test(text) || child.exitCode !== null, { withinMs: 15_000 });
   if (child.exitCode !== null) throw new Error(`the program ended: ${text}`);
   const port = (kind: string): number => {

@@ -1,8 +1,6 @@
-/** A registry whose surroundings only move when a test says so. */
+/** A registry with a clock, a resolver, workers and an event loop that only move when told. */
 import * as assert from "uvu/assert";
-import {
 import { DNS_REFRESH_MS, Registry, type Upstream } from "../../src/discovery/registry.ts";
-
 import { formatHostPort, formatIp, parseIp } from "../../src/mesh/address.ts";
 import type { Service, Snapshot } from "../../src/mesh/snapshot.ts";
 import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
@@ -10,8 +8,7 @@ import { allocate } from "../../src/shared/memory.ts";
 
 type Answer = readonly string[] | Error;
 
-/** A registry with a clock, a resolver, workers and an event loop that only move when told. */
-export class RegistryBench {
+export class RegistryFixture {
   readonly rows: EndpointRows;
   readonly registry: Registry;
   readonly published: Snapshot[] = [];
@@ -124,6 +121,5 @@ export function describe({ name, endpoints, failure }: Service): string {
 export function upstream(name: string, ...endpoints: [host: string, port: number][]): Upstream {
   return { name, endpoints: endpoints.map(([host, port]) => ({ host, port })) };
 }
-
 
 export const WEB = upstream("web", ["10.0.0.1", 81], ["10.0.0.2", 82]);
