@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runtimeCommand } from "./runtimes.ts";
+import { scriptCommand } from "./runtimes.ts";
 
 /** The proxy has this core for itself; everything that makes or answers load shares the other. */
 export const PROXY_CORE = 1;
@@ -95,13 +95,13 @@ export async function runChild(command: readonly string[], options: ChildOptions
   return child.stdout();
 }
 
-/** Starts a script of ours, on the runtime that runs the bench. */
+/** Starts a script of ours, on Bun whichever runtime runs the bench: the load must not depend on it. */
 export function startScript(
   path: string,
   scriptArguments: readonly string[],
   options: ChildOptions,
 ): Child {
-  return startChild([...runtimeCommand(process.execPath), path, ...scriptArguments], options);
+  return startChild(scriptCommand("bun", path, scriptArguments), options);
 }
 
 /** Ends every process that is still there when we end, whatever the reason. */

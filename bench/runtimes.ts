@@ -1,24 +1,33 @@
-/** The native programs of Bun and Deno, and how each runs a TypeScript file. */
-import { existsSync } from "node:fs";
-import { basename } from "node:path";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
+/** Bun and Deno: how each runs a TypeScript file of ours. It is bin/runtimes.mjs that knows, since the
+ * bench must run the same programs with the same flags as every other command. */
+import { asObject } from "./json.ts";
 
-export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const ROOT_URL = new URL("..", import.meta.url);
+export const ROOT = decodeURIComponent(ROOT_URL.pathname);
 
 export const RUNTIMES = ["bun", "deno"] as const;
 export type Runtime = (typeof RUNTIMES)[number];
 
-/** Returns the path of the runtime's program, or null if it is not installed. */
-export function findRuntime(runtime: Runtime): string | null {
-  if (basename(process.execPath) === runtime) {
-    return process.execPath;
+// By a computed name, for it is JavaScript without types: what it returns is checked below instead.
+const bin: unknown = await import(new URL("bin/runtimes.mjs", ROOT_URL).href);
+
+/** Returns the command that runs the file on the runtime. Without the runtime the whole bench ends. */
+export function scriptCommand(
+  runtime: Runtime,
+  file: string,
+  scriptArguments: readonly string[],
+): string[] {
+  const { commandFor } = asObject(bin) ?? {};
+  const found: unknown =
+    typeof commandFor === "function" ? commandFor(runtime, file, scriptArguments) : null;
+  const words = Array.isArray(found) ? found.flat() : [];
+  if (words.length === 0 || !words.every((word) => typeof word === "string")) {
+    throw new Error(`bin/runtimes.mjs gave no command for ${runtime}`);
   }
-  const path = `${ROOT}node_modules/.bin/${runtime}`;
-  return existsSync(path) ? path : null;
+  return words;
 }
 
-/** Returns the words that run a TypeScript file on the runtime at `path`; the file comes next. */
-export function runtimeCommand(path: string): string[] {
-  return basename(path) === "deno" ? [path, "run", "-A", "--no-config"] : [path];
+/** Returns the path of the runtime's own program. */
+export function runtimeProgram(runtime: Runtime): string {
+  return scriptCommand(runtime, "", [])[0] ?? runtime;
 }

@@ -32,6 +32,9 @@ if (names.includes(name)) {
 function about(name) {
   const text = readFileSync(join(folder, `${name}.ts`), "utf8");
   const comment = /\/\*\*([\s\S]*?)\*\//.exec(text)?.[1] ?? "";
-  const plain = comment.replace(/^\s*\*/gm, " ").replace(/\s+/g, " ").trim();
+  const plain = comment
+    .replace(/^\s*\*/gm, " ")
+    .replace(/\s+/g, " ")
+    .trim();
   return /^.*?[.:](?= |$)/.exec(plain)?.[0] ?? plain;
 }

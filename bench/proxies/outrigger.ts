@@ -1,7 +1,7 @@
 /** This project, from its sources, on one of its runtimes. */
 import { execFileSync } from "node:child_process";
 import type { Contender, Task } from "../contenders.ts";
-import { findRuntime, ROOT, type Runtime, runtimeCommand } from "../runtimes.ts";
+import { ROOT, type Runtime, runtimeProgram, scriptCommand } from "../runtimes.ts";
 
 export const SERVICE = "bench";
 
@@ -9,21 +9,13 @@ export function outriggerOn(runtime: Runtime): Contender {
   return {
     name: `outrigger-${runtime}`,
     version: () => {
-      const program = findRuntime(runtime);
-      if (program === null) {
-        return "?";
-      }
-      const text = execFileSync(program, ["--version"], { encoding: "utf8" });
+      const text = execFileSync(runtimeProgram(runtime), ["--version"], { encoding: "utf8" });
       return `${runtime} ${/\d+\.\d+\.\d+\S*/.exec(text)?.[0] ?? "?"}`;
     },
-    plan: (task) => {
-      const program = findRuntime(runtime);
-      if (program === null) {
-        return { kind: "absent", reason: `${runtime} is not installed` };
-      }
-      const script = [...runtimeCommand(program), `${ROOT}src/cli/main.ts`];
-      return { kind: "command", command: [...script, ...runArguments(task)] };
-    },
+    plan: (task) => ({
+      kind: "command",
+      command: scriptCommand(runtime, `${ROOT}src/cli/main.ts`, runArguments(task)),
+    }),
   };
 }
 

@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { PROXY_CORE, runChild } from "../child.ts";
 import { numberAt, parseObject, textAt } from "../json.ts";
-import { findRuntime, ROOT, type Runtime, runtimeCommand } from "../runtimes.ts";
+import { ROOT, type Runtime, scriptCommand } from "../runtimes.ts";
 import { median } from "../stats.ts";
 import { renderTable, type TableStyle } from "../table.ts";
 
@@ -82,11 +82,7 @@ function microFiles(): string[] {
 }
 
 async function runFile(file: string, runtime: Runtime, repeat: number): Promise<MicroSample[]> {
-  const program = findRuntime(runtime);
-  if (program === null) {
-    throw new Error("not installed");
-  }
-  const printed = await runChild([...runtimeCommand(program), `${FOLDER}/${file}`, "--json"], {
+  const printed = await runChild(scriptCommand(runtime, `${FOLDER}/${file}`, ["--json"]), {
     core: PROXY_CORE,
     killAfterMs: FILE_TIMEOUT_MS,
   });

@@ -26,9 +26,9 @@ export class Acceptor {
   readonly dispatcher: Dispatcher;
   readonly start: ThreadStart;
   readonly pending = new Set<Pending>();
-  isStopping = false;
   readonly #counters: Counters;
   readonly #opaquePorts: ReadonlySet<number>;
+  #violations = 0;
 
   constructor(start: ThreadStart) {
     const memory = attach(start.memory);
@@ -45,6 +45,14 @@ export class Acceptor {
     this.#counters.add(Counter[name], 1);
   }
 
+  /** Publishes how often a descriptor was not ours when we were about to close it. */
+  countViolations(): void {
+    const { violations } = this.descriptors;
+    if (violations === this.#violations) return;
+    this.#counters.add(Counter.descriptor_violations, violations - this.#violations);
+    this.#violations = violations;
+  }
+
   /** Decides about a connection that was accepted just now, or begins to watch it. */
   look(handOff: HandOff, listener: ListenerSpec): void {
     if (this.pending.size >= PENDING_MAX) {
@@ -53,12 +61,16 @@ export class Acceptor {
       return;
     }
     const pending = new Pending(this, handOff, listener);
-    if (listener.kind === "forward") return pending.decide("opaque");
-    this.#readOriginal(handOff, listener);
-    if (handOff.origFamily !== 0 && this.#opaquePorts.has(handOff.origPort)) {
-      return pending.decide("opaque");
-    }
-    pending.begin();
+    // A bug met with this connection closes it, and not the listener that it came from.
+    this.loop.guard(pending, () => this.#begin(pending, handOff, listener));
+  }
+
+  #begin(pending: Pending, handOff: HandOff, listener: ListenerSpec): void {
+    const isForward = listener.kind === "forward";
+    if (!isForward) this.#readOriginal(handOff, listener);
+    const isOpaquePort = handOff.origFamily !== 0 && this.#opaquePorts.has(handOff.origPort);
+    if (isForward || isOpaquePort) pending.decide("opaque");
+    else pending.begin();
   }
 
   /** A connection that came to the listener's own address was not redirected. */

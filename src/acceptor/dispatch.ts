@@ -32,7 +32,8 @@ export class Dispatcher {
     const count = this.#rings.length;
     const first = this.#random() % count;
     const second = count === 1 ? first : (first + 1 + (this.#random() % (count - 1))) % count;
-    const [best, other] = this.#busy(second) < this.#busy(first) ? [second, first] : [first, second];
+    const [best, other] =
+      this.#busy(second) < this.#busy(first) ? [second, first] : [first, second];
     if (this.#handTo(best, handOff, nowMs) || this.#handTo(other, handOff, nowMs)) return true;
     for (let worker = 0; worker < count; worker++) {
       if (this.#handTo(worker, handOff, nowMs)) return true;

@@ -1,47 +1,95 @@
 /** The acceptor thread: listeners, commands, and nothing that waits. */
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import type { ThreadStart } from "../mesh/snapshot.ts";
+import { assert } from "../lib/assert.ts";
+import type { FromWorker, ThreadStart } from "../mesh/snapshot.ts";
 import { libc } from "../net/libc.ts";
 import { drainWake } from "../net/wake.ts";
 import { ListenerHandler } from "./accept.ts";
 import { Acceptor } from "./acceptor.ts";
 
 export type AcceptorStart = {
+  /** The listeners' descriptors belong to this thread from here on: it closes them. */
   readonly start: ThreadStart;
   /** Commands come here, each followed by a wake-up. */
   readonly port: MessagePort;
   readonly wakeFd: number;
 };
 
-/** The process ends: nothing is accepted any more. */
-export type AcceptorCommand = { readonly kind: "stop-accepting" };
+/**
+ * `stop-accepting`: closes the listeners; what is being looked at gets its verdict soon, and then
+ * this thread ends. `exit`: closes what is left and ends at once.
+ */
+export type AcceptorCommand = { readonly kind: "stop-accepting" } | { readonly kind: "exit" };
 
 /** Runs until it is told to stop accepting and nothing waits for a verdict any more. */
 export async function runAcceptor({ start, port, wakeFd }: AcceptorStart): Promise<void> {
   const acceptor = new Acceptor(start);
   const { loop } = acceptor;
   const handlers = start.listeners.map((spec, index) => new ListenerHandler(acceptor, index, spec));
-  const onCommand = (): void => {
-    drainWake(acceptor.arena, wakeFd);
-    if (receiveMessageOnPort(port) !== undefined) stopAccepting(acceptor, handlers);
+  const commands = new Commands(acceptor, handlers, port, wakeFd);
+  assert(loop.poller.add(wakeFd, commands, true) >= 0, "wake-up: epoll_ctl failed");
+  loop.onFault = (error) => {
+    acceptor.count("worker_faults");
+    tell(port, error);
   };
-  loop.poller.add(wakeFd, { onEvents: onCommand, onFault: () => {} }, true);
-  loop.onFault = () => acceptor.count("worker_faults");
   loop.onTurn = () => {
-    if (acceptor.isStopping && acceptor.pending.size === 0) loop.stop();
+    acceptor.countViolations();
+    if (commands.isStopping && acceptor.pending.size === 0) loop.stop();
   };
-  // Whoever connected before the listeners were registered has made no edge.
-  for (const handler of handlers) loop.defer(handler);
+  // What was sent before the wake-up descriptor was registered may have made no edge.
+  commands.take();
   await loop.run();
+  for (const handler of handlers) handler.stop();
+  for (const pending of [...acceptor.pending]) pending.close();
+  libc.close(loop.poller.fd);
+  port.close();
 }
 
-function stopAccepting(acceptor: Acceptor, handlers: readonly ListenerHandler[]): void {
-  if (acceptor.isStopping) return;
-  acceptor.isStopping = true;
-  handlers.forEach((handler, index) => {
-    handler.stop();
-    acceptor.loop.poller.forget(handler.place);
-    libc.close(acceptor.start.listeners[index]?.fd ?? -1);
-  });
-  for (const pending of [...acceptor.pending]) pending.finish();
+class Commands {
+  isStopping = false;
+  readonly #acceptor: Acceptor;
+  readonly #handlers: readonly ListenerHandler[];
+  readonly #port: MessagePort;
+  readonly #wakeFd: number;
+
+  constructor(
+    acceptor: Acceptor,
+    handlers: readonly ListenerHandler[],
+    port: MessagePort,
+    wakeFd: number,
+  ) {
+    this.#acceptor = acceptor;
+    this.#handlers = handlers;
+    this.#port = port;
+    this.#wakeFd = wakeFd;
+  }
+
+  onEvents(): void {
+    drainWake(this.#acceptor.arena, this.#wakeFd);
+    this.take();
+  }
+
+  onFault(): void {}
+
+  take(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port) as { message: AcceptorCommand } | undefined;
+      if (received === undefined) return;
+      this.#stopAccepting();
+      if (received.message.kind === "exit") this.#acceptor.loop.stop();
+    }
+  }
+
+  #stopAccepting(): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    for (const handler of this.#handlers) handler.stop();
+    for (const pending of this.#acceptor.pending) pending.hurry();
+  }
+}
+
+function tell(port: MessagePort, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const message: FromWorker = { kind: "log", level: "error", text: `a connection failed: ${text}` };
+  port.postMessage(message);
 }

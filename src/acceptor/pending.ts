@@ -5,7 +5,7 @@
 import { Timer } from "../lib/timer-wheel.ts";
 import type { Protocol } from "../mesh/protocol.ts";
 import type { ListenerSpec } from "../mesh/snapshot.ts";
-import { INPUT, NONE } from "../net/arena.ts";
+import { INPUT, INPUT_BYTES, NONE } from "../net/arena.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLRDHUP } from "../net/constants.ts";
 import { peek, setReceiveLowWater } from "../net/listener.ts";
 import type { Pollable } from "../net/poller.ts";
@@ -20,7 +20,9 @@ const PEEKS_MAX = 64;
 /** How often a connection that found no worker is offered again. */
 const OFFER_MS = 20;
 /** SO_RCVLOWAT beyond this could exceed what the kernel buffers. */
-const LOW_WATER_MAX = 65_536;
+const LOW_WATER_MAX = INPUT_BYTES;
+/** When accepting ends, what has not said anything after this long is not waited for. */
+const LAST_WORDS_MS = 100;
 
 export class Pending implements Pollable {
   readonly #acceptor: Acceptor;
@@ -33,6 +35,7 @@ export class Pending implements Pollable {
   #lowWater = 1;
   #isSilent = true;
   #isDecided = false;
+  #hasWaited = false;
 
   constructor(acceptor: Acceptor, handOff: HandOff, listener: ListenerSpec) {
     this.#acceptor = acceptor;
@@ -45,20 +48,24 @@ export class Pending implements Pollable {
   /** Looks at once: most clients' first bytes are there already. */
   begin(): void {
     if (this.#look(false)) return;
-    const { acceptor } = { acceptor: this.#acceptor };
-    if (this.#isSilent && this.#isLearned()) return this.#handOverSilent();
-    this.#place = acceptor.loop.poller.add(this.#handOff.fd, this, true);
-    if (this.#place === NONE) return this.close();
-    acceptor.pending.add(this);
+    if (this.#isSilent && this.#isLearned()) this.#handOverSilent();
+    else this.#watch();
+  }
+
+  #watch(): void {
+    const { loop, pending } = this.#acceptor;
+    this.#place = loop.poller.add(this.#handOff.fd, this, true);
+    if (this.#place === NONE) {
+      this.#acceptor.count("refused_descriptors");
+      this.close();
+      return;
+    }
+    pending.add(this);
     this.#arm();
   }
 
   onEvents(events: number): void {
     const isOver = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) !== 0;
-    if (this.#isDecided) {
-      if ((events & EPOLLERR) !== 0) this.close();
-      return;
-    }
     if (!this.#look(isOver)) this.#arm();
   }
 
@@ -74,18 +81,28 @@ export class Pending implements Pollable {
     this.#offer();
   }
 
-  /** The process stops accepting: what is known must do. */
-  finish(): void {
-    if (!this.#isDecided && !this.#look(true)) this.close();
+  /** Accepting has ended: a verdict, whatever it is, must come soon. */
+  hurry(): void {
+    if (this.#isDecided) return;
+    const { clock, timers } = this.#acceptor.loop;
+    this.#deadlineMs = Math.min(this.#deadlineMs, clock.nowMs + LAST_WORDS_MS);
+    timers.arm(this.#timer, this.#deadlineMs);
   }
 
+  /** Closes the connection, unless it is another's already. */
   close(): void {
-    const { loop, pending, descriptors } = this.#acceptor;
-    loop.timers.disarm(this.#timer);
-    if (this.#place !== NONE) loop.poller.forget(this.#place);
+    const { fd } = this.#handOff;
+    if (fd === NONE) return;
+    if (this.#place !== NONE) this.#acceptor.loop.poller.forget(this.#place);
     this.#place = NONE;
-    pending.delete(this);
-    descriptors.close(this.#handOff.fd);
+    this.#letGo();
+    this.#acceptor.descriptors.close(fd);
+  }
+
+  #letGo(): void {
+    this.#acceptor.loop.timers.disarm(this.#timer);
+    this.#acceptor.pending.delete(this);
+    this.#handOff.fd = NONE;
   }
 
   /** Looks at the bytes. True: decided, or closed. */
@@ -99,7 +116,8 @@ export class Pending implements Pollable {
     }
     if (count < 0) return false;
     this.#isSilent = false;
-    const isLast = isFinal || ++this.#peeks >= PEEKS_MAX;
+    this.#peeks++;
+    const isLast = isFinal || this.#peeks >= PEEKS_MAX || count === INPUT_BYTES;
     const verdict = detect(arena.bytes, INPUT, INPUT + count, isLast);
     if (verdict.kind === "incomplete") {
       const wanted = Math.min(verdict.needBytes, LOW_WATER_MAX);
@@ -121,29 +139,30 @@ export class Pending implements Pollable {
     this.#place = NONE;
     if (place !== NONE) loop.poller.remove(place, this.#handOff.fd);
     if (dispatcher.dispatch(this.#handOff, nowMs)) {
-      loop.timers.disarm(this.#timer);
-      pending.delete(this);
+      this.#letGo();
       this.#acceptor.count("handed_off");
       return;
     }
-    this.#acceptor.count("hand_off_waited");
-    if (nowMs >= this.#deadlineMs) return this.close();
+    if (!this.#hasWaited) this.#acceptor.count("hand_off_waited");
+    this.#hasWaited = true;
+    if (nowMs >= this.#deadlineMs) {
+      this.close();
+      return;
+    }
     pending.add(this);
     loop.timers.arm(this.#timer, nowMs + OFFER_MS);
   }
 
   #onTimer(): void {
-    if (this.#isDecided) return this.#offer();
-    const { nowMs } = this.#acceptor.loop.clock;
-    if (nowMs < this.#deadlineMs) {
-      if (this.#isSilent && this.#hasTarget()) return this.#handOverSilent();
-      return this.#arm();
-    }
-    if (this.#isSilent) {
+    const { clock } = this.#acceptor.loop;
+    if (this.#isDecided) this.#offer();
+    else if (this.#isSilent && this.#hasTarget()) this.#handOverSilent();
+    else if (clock.nowMs < this.#deadlineMs) this.#arm();
+    else if (!this.#isSilent) this.#look(true);
+    else {
       this.#acceptor.count("detect_timeout");
-      return this.close();
+      this.close();
     }
-    this.#look(true);
   }
 
   #handOverSilent(): void {

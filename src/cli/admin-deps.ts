@@ -37,7 +37,10 @@ export function adminDeps(running: Running): AdminDeps {
   return {
     isReady: () => {
       const isReady = running.isReady() && threads.ready() > 0;
-      return { ready: isReady, reasons: isReady ? [] : ["starting, draining, or without a worker"] };
+      return {
+        ready: isReady,
+        reasons: isReady ? [] : ["starting, draining, or without a worker"],
+      };
     },
     metrics: () =>
       renderMetrics({

@@ -36,8 +36,13 @@ export class Traffic {
     this.#echo();
   }
 
-  stop(): void {
+  /** Stops, and waits for what is in flight. */
+  async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    const untilMs = performance.now() + REQUEST_TIMEOUT_MS;
+    while (this.#inFlight > 0 && performance.now() < untilMs) {
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    }
     this.#agent.destroy();
   }
 

@@ -24,7 +24,9 @@ const BAR_WIDTH = 24;
 /** One line for logs and pipes. */
 export function drawPlain(figures: Figures): string {
   const { latenciesMs, endpoints } = figures;
-  const shares = endpoints.map((e) => `${e.label}=${percent(e.share)}/${(e.cost_ms ?? 0).toFixed(1)}ms/${e.pending}`);
+  const shares = endpoints.map(
+    (e) => `${e.label}=${percent(e.share)}/${(e.cost_ms ?? 0).toFixed(1)}ms/${e.pending}`,
+  );
   return (
     `${figures.seconds.toFixed(0)}s ${latenciesMs.length} req/s success=${successOf(figures)} ` +
     `p50=${quantile(latenciesMs, 0.5)}ms p99=${quantile(latenciesMs, 0.99)}ms ` +

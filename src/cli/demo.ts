@@ -29,7 +29,10 @@ export async function demo(config: DemoConfig): Promise<number> {
   );
   if (!parsed.ok) throw new Error(parsed.message);
   const sidecar = await startSidecar(parsed.config, new Logger({ level: "warn", format: "text" }));
-  const ports = { outbound: portOf(sidecar.bound, "outbound"), echo: portOf(sidecar.bound, "forward") };
+  const ports = {
+    outbound: portOf(sidecar.bound, "outbound"),
+    echo: portOf(sidecar.bound, "forward"),
+  };
   const traffic = new Traffic(ports, config.rate);
   const labels = new Map(backends.map(({ port, label }) => [`127.0.0.1:${port}`, label]));
   process.stdout.write(
@@ -42,11 +45,13 @@ export async function demo(config: DemoConfig): Promise<number> {
     const figures = await collect(traffic, sidecar.adminPort, labels, secondsPast);
     process.stdout.write(isPlain ? drawPlain(figures) : drawLines(figures));
   });
-  traffic.stop();
+  await traffic.stop();
   await sidecar.stop();
   for (const backend of [...backends, echo]) backend.close();
   const { succeeded, failed, echoes } = traffic;
-  process.stdout.write(`demo over: ${succeeded} requests succeeded, ${failed} failed, ${echoes} echoes\n`);
+  process.stdout.write(
+    `demo over: ${succeeded} requests succeeded, ${failed} failed, ${echoes} echoes\n`,
+  );
   return succeeded > 0 && failed === 0 && echoes > 0 ? 0 : 1;
 }
 

@@ -128,10 +128,13 @@ export class Threads {
     const pool = poolFor("proxy.ts");
     this.#ports[worker] = port1;
     this.#sendSnapshot(port1, worker);
-    const ended = pool
-      .run(data, { transferList: [port2] })
-      .then(() => null)
-      .catch((error: unknown) => error ?? "ended");
+    const ended = Promise.race([
+      pool
+        .run(data, { transferList: [port2] })
+        .then(() => null)
+        .catch((error: unknown) => error ?? "ended"),
+      exitOf(pool),
+    ]);
     this.#ended[worker] = ended.then(async (error) => {
       this.#ports[worker] = null;
       port1.close();
@@ -200,6 +203,13 @@ function poolFor(entry: string): Tinypool {
     useAtomics: false,
     idleTimeout: 0,
   } as ConstructorParameters<typeof Tinypool>[0]);
+}
+
+/** Resolves when the pool's thread ends by itself, which the pool does not notice. */
+function exitOf(pool: Tinypool): Promise<string> {
+  return new Promise((resolve) => {
+    for (const thread of pool.threads) thread.on("exit", () => resolve("its thread exited"));
+  });
 }
 
 function describe(error: unknown): string {

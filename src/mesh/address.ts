@@ -5,16 +5,16 @@
  */
 
 /** Where a socket listens or goes: 4 or 16 bytes and a port. */
-export interface SocketAddress {
+export type SocketAddress = {
   readonly ip: Uint8Array;
   readonly port: number;
-}
+};
 
 /** A host by name or by address, without brackets, and a port. */
-export interface HostPort {
+export type HostPort = {
   readonly host: string;
   readonly port: number;
-}
+};
 
 const PORT_MAX = 65_535;
 const V4_BYTES = 4;

@@ -56,5 +56,9 @@ export type FromWorker =
   | { readonly kind: "ready" }
   /** A name (`web`, `web:8080`) that the worker's snapshot does not have. */
   | { readonly kind: "resolve"; readonly authority: string }
-  | { readonly kind: "log"; readonly level: "error" | "warn" | "info" | "debug"; readonly text: string }
+  | {
+      readonly kind: "log";
+      readonly level: "error" | "warn" | "info" | "debug";
+      readonly text: string;
+    }
   | { readonly kind: "access"; readonly line: string };

@@ -81,7 +81,13 @@ export class Dial extends Connection {
   protected override onReady(_drained: boolean): void {
     const error = this.#socketError();
     if (error !== 0) {
-      this.#fail(error === Errno.ETIMEDOUT ? "timeout" : error === Errno.ECONNREFUSED ? "refused" : "unreachable");
+      this.#fail(
+        error === Errno.ETIMEDOUT
+          ? "timeout"
+          : error === Errno.ECONNREFUSED
+            ? "refused"
+            : "unreachable",
+      );
       return;
     }
     if (this.hasError) return this.#fail("refused");

@@ -1,5 +1,5 @@
 /** Listening sockets and what the acceptor asks of a connection that it does not own for long. */
-import type { SocketAddress } from "../mesh/address.ts";
+import { formatHostPort, formatIp, type SocketAddress } from "../mesh/address.ts";
 import { ARGUMENTS, type Arena, INPUT, INPUT_BYTES } from "./arena.ts";
 import {
   AF_INET,
@@ -45,7 +45,11 @@ const LIMITS = ARGUMENTS + 384;
 
 export type Listening = { readonly fd: number; readonly ip: Uint8Array; readonly port: number };
 
-/** Binds and listens. Linux hands the options set here down to accepted sockets. */
+/**
+ * Binds and listens; port 0 picks one, and `::` takes IPv4 too. Linux hands the options set here
+ * down to accepted sockets, so they cost nothing per connection. The error reads
+ * `bind 127.0.0.1:80: EACCES`.
+ */
 export function listen(
   arena: Arena,
   address: SocketAddress,
@@ -73,7 +77,8 @@ export function listen(
   if (failed !== null) {
     const reason = errnoName(errno());
     libc.close(fd);
-    return { error: `${failed}: ${reason}` };
+    const where = formatHostPort(formatIp(address.ip), address.port);
+    return { error: `${failed} ${where}: ${reason}` };
   }
   const bound = localAddress(arena, fd);
   return { fd, ip: address.ip, port: bound?.port ?? address.port };

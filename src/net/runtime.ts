@@ -12,7 +12,10 @@ export type Runtime = {
   readonly name: "bun" | "deno";
   readonly version: string;
   /** Loads functions of a shared library. Addresses and sizes are plain numbers (below 2^53). */
-  openLibrary(path: string, functions: Readonly<Record<string, CSignature>>): Record<string, CFunction>;
+  openLibrary(
+    path: string,
+    functions: Readonly<Record<string, CSignature>>,
+  ): Record<string, CFunction>;
   /** A view of native memory; it must never be freed while the view is in use. */
   viewMemory(address: number, bytes: number): ArrayBuffer;
   /** Serves HTTP for the admin API (not the data path). */

@@ -1,6 +1,7 @@
 /** Where a client's connection came from, and what the worker may ask of it. */
-import type { ListenerKind } from "../mesh/snapshot.ts";
+
 import type { SocketAddress } from "../mesh/address.ts";
+import type { ListenerKind } from "../mesh/snapshot.ts";
 
 export type ClientOrigin = {
   readonly kind: ListenerKind;

@@ -8,13 +8,13 @@
  *    └────▶ closing ──▶ lingering ──▶ closed
  */
 import { Step } from "../codec/http1/field-section.ts";
+import { BodyKind } from "../codec/http1/framing.ts";
 import { Method } from "../codec/http1/method.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import { Timer } from "../lib/timer-wheel.ts";
+import type { Endpoint, Service } from "../mesh/snapshot.ts";
 import { INPUT, INPUT_BYTES, OUTPUT } from "../net/arena.ts";
 import { BROKEN, Connection, END, WAIT } from "../net/connection.ts";
-import type { Endpoint, Service } from "../mesh/snapshot.ts";
-import { BodyKind } from "../codec/http1/framing.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import { accessLine } from "./access-log.ts";
 import type { Client, ClientOrigin } from "./client.ts";
@@ -98,7 +98,8 @@ export class Downstream extends Connection implements Client {
 
   /** Closes at once if nothing is going on; otherwise after the response under way. */
   drain(): void {
-    if (this.#state === State.head && this.#kept.length === 0 && this.#head === null) this.#closeNow();
+    if (this.#state === State.head && this.#kept.length === 0 && this.#head === null)
+      this.#closeNow();
   }
 
   override close(): void {
@@ -132,7 +133,8 @@ export class Downstream extends Connection implements Client {
   #useKept(): boolean {
     const { start, end } = this.#kept;
     if (this.#state === State.head) this.#process(start, end);
-    else if (this.#state === State.exchange && this.#exchange.takesBody) this.#relayBody(start, end);
+    else if (this.#state === State.exchange && this.#exchange.takesBody)
+      this.#relayBody(start, end);
     else return false;
     return true;
   }
@@ -222,7 +224,14 @@ export class Downstream extends Connection implements Client {
     this.#state = State.exchange;
     this.#progress = -1;
     this.#arm(limits.CLIENT_STALL_MS);
-    const used = this.#exchange.start(head, base, end, route.service, route.series, route.timeoutMs);
+    const used = this.#exchange.start(
+      head,
+      base,
+      end,
+      route.service,
+      route.series,
+      route.timeoutMs,
+    );
     this.#dropHead();
     return used;
   }

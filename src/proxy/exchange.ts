@@ -276,7 +276,8 @@ export class Exchange {
     this.endpoint = null;
     this.#freeChunk();
     this.isActive = false;
-    const series = this.#series >= 0 ? this.#series : (endpoint?.series ?? this.#service?.series ?? 0);
+    const series =
+      this.#series >= 0 ? this.#series : (endpoint?.series ?? this.#service?.series ?? 0);
     const outcome = { series, endpoint, status: this.#status, latencyUs: this.#latencyUs };
     record(this.context, outcome);
     this.client.logAccess(outcome);

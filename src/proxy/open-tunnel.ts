@@ -103,7 +103,11 @@ export function codeOf(why: DialFailure): ProxyErrorCode {
 }
 
 function counterOf(why: DialFailure): "connect_refused" | "connect_timeout" | "connect_failed" {
-  return why === "refused" ? "connect_refused" : why === "timeout" ? "connect_timeout" : "connect_failed";
+  return why === "refused"
+    ? "connect_refused"
+    : why === "timeout"
+      ? "connect_timeout"
+      : "connect_failed";
 }
 
 /**

@@ -69,8 +69,10 @@ export class Upstream extends Connection {
   /** The exchange is over: back to the pool, or closed. */
   finish(isReusable: boolean): void {
     this.#exchange = null;
-    const isClean = this.#kept.length === 0 && this.queuedBytes === 0 && !this.hasError && this.isOpen;
-    if (!isReusable || !isClean || !this.#keepAlive || this.#context.isDraining) return this.close();
+    const isClean =
+      this.#kept.length === 0 && this.queuedBytes === 0 && !this.hasError && this.isOpen;
+    if (!isReusable || !isClean || !this.#keepAlive || this.#context.isDraining)
+      return this.close();
     if (this.#idleMs <= 0 || !this.#context.pools.put(this)) return this.close();
     const { clock, timers } = this.io.loop;
     timers.arm(this.#timer, clock.nowMs + this.#idleMs);

@@ -78,7 +78,7 @@ export class HandOffRing {
   /** Queues a connection. Returns false when the ring is full. Only the acceptor calls this. */
   push(handOff: HandOff): boolean {
     const filled = Atomics.load(this.#words, this.#filled);
-    if (((filled - Atomics.load(this.#words, this.#taken)) >>> 0) >= RING_SLOTS) return false;
+    if ((filled - Atomics.load(this.#words, this.#taken)) >>> 0 >= RING_SLOTS) return false;
     this.#write(this.#slot(filled), handOff);
     Atomics.store(this.#words, this.#filled, (filled + 1) | 0);
     return true;

@@ -224,6 +224,18 @@ test("detect() reads the names of a ClientHello, and waits for all of it", () =>
   });
 });
 
+test("detect() returns the application protocols of a hello without a server name", () => {
+  const verdict = look(capturedHello("openssl-alpn"));
+  assert.is(verdict.kind === "decided" && verdict.sni, null);
+  assert.equal(verdict.kind === "decided" && verdict.alpn, ["transport.l5d.io/v1"]);
+});
+
+test("detect() does not look beyond its end for the type of a handshake", () => {
+  const bytes = capturedHello("openssl-bare");
+  assert.is(short(detect(bytes, 0, 5, true)), "opaque unfinished");
+  assert.is(short(detect(bytes, 0, 6, true)), "tls unfinished");
+});
+
 test("detect() says when an opaque connection began as a ClientHello", () => {
   const lies = clientHello({ sni: "web", lies: { hostName: 1 } });
   assert.is(short(look(lies)), "opaque malformed-hello");

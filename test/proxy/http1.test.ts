@@ -47,9 +47,13 @@ test("a request is written anew, in order and case, without hop-by-hop fields", 
 test("the backend sees exactly the rebuilt request", async () => {
   const origin = await fixedOrigin(OK);
   await through(origin, async (port) => {
-    await send(port, "GET http://web/x HTTP/1.1\r\nHost: other\r\nA:b\r\nl5d-client-id: me\r\n\r\n", {
-      until: isWhole,
-    });
+    await send(
+      port,
+      "GET http://web/x HTTP/1.1\r\nHost: other\r\nA:b\r\nl5d-client-id: me\r\n\r\n",
+      {
+        until: isWhole,
+      },
+    );
     assert.is(origin.received[0], "GET /x HTTP/1.1\r\nHost: web\r\nA: b\r\n\r\n");
   });
 });
@@ -66,8 +70,11 @@ test("pipelined requests are answered in order, whole or byte by byte", async ()
     const requests = [1, 22, 333].map((n) => `GET /${n} HTTP/1.1\r\nHost: web\r\n\r\n`).join("");
     for (const pieces of [100_000, 1, 7]) {
       const reply = await send(port, requests, { pieces, until: (text) => text.endsWith("333") });
-      const bodies = reply.text.split("\r\n\r\n").map((part) => part.replace(/HTTP[^]*/, ""));
-      assert.equal(bodies.filter((body) => body !== ""), ["1", "22", "333"]);
+      const bodies = reply.text.split("\r\n\r\n").map((part) => part.replace(/HTTP[\s\S]*/, ""));
+      assert.equal(
+        bodies.filter((body) => body !== ""),
+        ["1", "22", "333"],
+      );
     }
   });
 });
@@ -75,7 +82,10 @@ test("pipelined requests are answered in order, whole or byte by byte", async ()
 test("malformed requests get their status, a close, and never reach the backend", async () => {
   const origin = await fixedOrigin(OK);
   const cases: readonly (readonly [string, number])[] = [
-    ["POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nX", 400],
+    [
+      "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nX",
+      400,
+    ],
     ["POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400],
     ["POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501],
     ["POST / HTTP/1.0\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400],
@@ -91,7 +101,10 @@ test("malformed requests get their status, a close, and never reach the backend"
     ["GET / HTTP/2.0\r\nHost: web\r\n\r\n", 505],
     ["GET / HTTP/1.1\r\nHost: web\r\nExpect: x\r\n\r\n", 417],
     ["TRACE / HTTP/1.1\r\nHost: web\r\n\r\n", 405],
-    ["GET / HTTP/1.1\r\nHost: web\r\nUpgrade: x\r\nConnection: upgrade\r\nContent-Length: 3\r\n\r\nabc", 400],
+    [
+      "GET / HTTP/1.1\r\nHost: web\r\nUpgrade: x\r\nConnection: upgrade\r\nContent-Length: 3\r\n\r\nabc",
+      400,
+    ],
     [`GET /${"a".repeat(20_000)} HTTP/1.1\r\nHost: web\r\n\r\n`, 414],
     [`GET / HTTP/1.1\r\nHost: web\r\n${"a: b\r\n".repeat(101)}\r\n`, 431],
     [`GET / HTTP/1.1\r\nHost: web\r\na: ${"b".repeat(70_000)}\r\n\r\n`, 431],
@@ -188,13 +201,16 @@ test("a response that breaks off is seen to break off", async () => {
 });
 
 test("HEAD, 204 and 304 have no body, HTTP/1.0 is answered in its own terms", async () => {
-  await through(await fixedOrigin("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"), async (port) => {
-    const request = "HEAD / HTTP/1.1\r\nHost: web\r\n\r\n";
-    const twice = await send(port, request + request, {
-      until: (text) => text.split("Content-Length: 500\r\n\r\n").length === 3,
-    });
-    assert.is(twice.end, "open");
-  });
+  await through(
+    await fixedOrigin("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"),
+    async (port) => {
+      const request = "HEAD / HTTP/1.1\r\nHost: web\r\n\r\n";
+      const twice = await send(port, request + request, {
+        until: (text) => text.split("Content-Length: 500\r\n\r\n").length === 3,
+      });
+      assert.is(twice.end, "open");
+    },
+  );
   const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
   await through(await fixedOrigin(chunked), async (port) => {
     const reply = await send(port, "GET / HTTP/1.0\r\nHost: web\r\n\r\n");
@@ -209,7 +225,8 @@ test("100-continue is passed on when the backend says so, and its body follows",
     if (text.endsWith("hello")) socket.write(OK);
   });
   await through(origin, async (port) => {
-    const head = "POST / HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    const head =
+      "POST / HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     const reply = await send(port, head, { until: (text) => text.includes("100 Continue") });
     assert.match(reply.text, /^HTTP\/1.1 100 Continue\r\n\r\n$/);
     const whole = await send(port, `${head}hello`, { until: isWhole });
@@ -223,7 +240,9 @@ test("no byte after an Upgrade request flows before its 101", async () => {
     else if (text.endsWith("\r\n\r\n")) {
       setTimeout(() => {
         assert.not.match(origin.received[0] ?? "", /early/);
-        socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+        socket.write(
+          "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n",
+        );
       }, 100);
     }
   });
@@ -234,7 +253,7 @@ test("no byte after an Upgrade request flows before its 101", async () => {
       { until: (text) => text.endsWith("echo:early") },
     );
     assert.is(reply.end, "open", reply.text);
-    assert.match(reply.text, /^HTTP\/1.1 101 [^]*Upgrade: echo/);
+    assert.match(reply.text, /^HTTP\/1.1 101 [\s\S]*Upgrade: echo/);
   });
   const refused = await fixedOrigin(OK);
   await through(refused, async (port) => {
@@ -277,7 +296,7 @@ test("a reused connection that died is replaced for idempotent requests only", a
     assert.ok(drops > 0);
     const post = "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 2\r\n\r\nhi";
     const reply = await send(port, post, { until: (text) => text.includes("\r\n\r\n") });
-    assert.match(reply.text, /^HTTP\/1.1 502 [^]*connection_terminated/);
+    assert.match(reply.text, /^HTTP\/1.1 502 [\s\S]*connection_terminated/);
   });
 });
 
@@ -295,11 +314,11 @@ test("a refused endpoint is passed over, and none at all is 502", async () => {
       const reply = await send(port, "GET / HTTP/1.1\r\nHost: gone\r\n\r\n", {
         until: (text) => text.endsWith("\r\n\r\n"),
       });
-      assert.match(reply.text, /^HTTP\/1.1 502 [^]*error=connection_refused/);
+      assert.match(reply.text, /^HTTP\/1.1 502 [\s\S]*error=connection_refused/);
       const unknown = await send(port, "GET / HTTP/1.1\r\nHost: no.such.invalid\r\n\r\n", {
         until: (text) => text.endsWith("\r\n\r\n"),
       });
-      assert.match(unknown.text, /^HTTP\/1.1 50[24] [^]*error=(dns_|destination_unavailable)/);
+      assert.match(unknown.text, /^HTTP\/1.1 50[24] [\s\S]*error=(dns_|destination_unavailable)/);
     },
     [
       `--upstream=two=127.0.0.1:${dead.port},127.0.0.1:${origin.port}`,

@@ -180,7 +180,8 @@ function pushAndPull(port: number, head: string, bytes: number): Promise<number>
     socket.on("error", reject);
     socket.on("close", () => resolve(received));
     socket.on("data", (chunk: Buffer) => {
-      received = received === -1 ? chunk.length - chunk.indexOf("\r\n\r\n") - 4 : received + chunk.length;
+      received =
+        received === -1 ? chunk.length - chunk.indexOf("\r\n\r\n") - 4 : received + chunk.length;
       if (received === bytes) socket.destroy();
     });
   });
@@ -190,6 +191,5 @@ function residentMiB({ child }: Program): number {
   const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
-
 
 test.run();

@@ -9,7 +9,8 @@ import { AUTHORITY, COLON, COMMA, HEX, isDigit } from "./chars.ts";
 const HOST_BYTES_MAX = 253;
 
 export function isAuthority(bytes: Uint8Array, start: number, end: number): boolean {
-  const hostEnd = bytes[start] === 0x5b ? endOfBracket(bytes, start, end) : endOfName(bytes, start, end);
+  const hostEnd =
+    bytes[start] === 0x5b ? endOfBracket(bytes, start, end) : endOfName(bytes, start, end);
   if (hostEnd <= start || hostEnd - start > HOST_BYTES_MAX) return false;
   if (hostEnd === end) return true;
   return bytes[hostEnd] === COLON && isPort(bytes, hostEnd + 1, end);

@@ -7,8 +7,8 @@ import { CR, LF } from "./chars.ts";
 import { CHUNK_HEADER_BYTES_MAX, ChunkedDecoder, writeChunkHeader } from "./chunked.ts";
 import { bytesOf, Field } from "./field-names.ts";
 import { BodyKind } from "./framing.ts";
-import { put, writeFields } from "./write-fields.ts";
 import { isForbiddenTrailer } from "./trailers.ts";
+import { put, writeFields } from "./write-fields.ts";
 
 const LAST_CHUNK = bytesOf("0\r\n");
 

@@ -2,8 +2,7 @@
 
 /** RFC 9110 §5.6.2: tchar. */
 export const TCHAR = table(
-  (byte) =>
-    isDigit(byte) || isAlpha(byte) || "!#$%&'*+-.^_`|~".includes(String.fromCharCode(byte)),
+  (byte) => isDigit(byte) || isAlpha(byte) || "!#$%&'*+-.^_`|~".includes(String.fromCharCode(byte)),
 );
 
 /** RFC 9110 §5.5: what a field value may hold: VCHAR, obs-text, SP and HTAB. */

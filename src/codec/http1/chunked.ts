@@ -171,4 +171,3 @@ export function writeChunkHeader(bytes: Uint8Array, end: number, size: number): 
   } while (rest > 0);
   return at;
 }
-

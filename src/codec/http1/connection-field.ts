@@ -8,7 +8,14 @@ import { bytesOf, equals, Field } from "./field-names.ts";
 import { DROPPED, type FieldSection } from "./field-section.ts";
 
 /** Bits of what a Connection field asks for. */
-export const Option = { close: 1, keepAlive: 2, upgrade: 4, te: 8, nominates: 16, bad: 32 } as const;
+export const Option = {
+  close: 1,
+  keepAlive: 2,
+  upgrade: 4,
+  te: 8,
+  nominates: 16,
+  bad: 32,
+} as const;
 
 const CLOSE = bytesOf("close");
 const KEEP_ALIVE = bytesOf("keep-alive");

@@ -146,4 +146,3 @@ function isSpace(byte: number | undefined): boolean {
 
 /** A field that must not be sent on, whatever it was. */
 export const DROPPED = -1;
-

@@ -3,13 +3,14 @@
  * object serves many requests: `reset`, then `parse` until it returns done or malformed. All
  * offsets are relative to the base given to `parse`.
  */
+
+import { isAuthority } from "./authority.ts";
 import { AUTHORITY, COLON, CR, isDigit, LF, SLASH, SP, STAR, TARGET, TCHAR } from "./chars.ts";
 import { dropNominated, forEachToken, is, Option, readOptions } from "./connection-field.ts";
 import type { Http1Error } from "./errors.ts";
 import { bytesOf, equals, Field } from "./field-names.ts";
 import { FieldSection, HEAD_BYTES_MAX, Step } from "./field-section.ts";
 import { Framing } from "./framing.ts";
-import { isAuthority } from "./authority.ts";
 import { Method, methodOf } from "./method.ts";
 
 /** Bytes of a request line; beyond it the client gets 414. */
@@ -190,8 +191,7 @@ export class RequestHead {
     this.framing.read(bytes, base, fields, this.minorVersion);
     if (this.framing.error !== null) return this.#fail(this.framing.error);
     if (this.minorVersion === 0) this.expectsContinue = false;
-    this.wantsUpgrade =
-      this.minorVersion === 1 && isUpgradable && (options & Option.upgrade) !== 0;
+    this.wantsUpgrade = this.minorVersion === 1 && isUpgradable && (options & Option.upgrade) !== 0;
     if (this.wantsUpgrade && (this.framing.isChunked || this.framing.contentLength > 0)) {
       return this.#fail("bad-upgrade");
     }

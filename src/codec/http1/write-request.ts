@@ -92,4 +92,3 @@ function isEndToEnd(id: number, head: RequestHead): boolean {
       return false;
   }
 }
-

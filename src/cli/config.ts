@@ -1,0 +1,221 @@
+/**
+ * From flags and environment to a frozen configuration, or to one line that says what is wrong with
+ * it. A flag beats its variable, which beats the default; a repeatable flag replaces all entries of
+ * its variable. An empty variable is a value like any other. Opens nothing and looks nothing up.
+ */
+import { assert } from "../lib/assert.ts";
+import type { LogFormat, LogLevel } from "../lib/log.ts";
+import {
+  formatHostPort,
+  type HostPort,
+  isUnspecifiedIp,
+  parseIp,
+  unmapIp,
+} from "../mesh/address.ts";
+import { ENDPOINTS_MAX } from "../shared/layout.ts";
+import { type Failure, failure, type ParsedFlags, parseFlags } from "./args.ts";
+import { type CommandName, DEMO, ENTRY_SEPARATOR, type Flag, RUN } from "./keys.ts";
+import { nearest } from "./nearest.ts";
+import { type ForwardConfig, quote, type UpstreamConfig, Wrong } from "./values.ts";
+
+export type { HostPort } from "../mesh/address.ts";
+export type { ForwardConfig, UpstreamConfig, UpstreamEndpoint } from "./values.ts";
+
+/** Half of the rows in shared memory; the rest is for what DNS finds. */
+export const ENDPOINTS_STATIC_MAX = ENDPOINTS_MAX / 2;
+
+/** Each is a listening socket, and all are polled by one thread. */
+export const FORWARDS_MAX = 64;
+
+export type RunConfig = {
+  /** The service this application is, in lower case. */
+  readonly name: string | null;
+  readonly app: HostPort | null;
+  /** Listeners have an IP address as host; port 0 picks one. */
+  readonly inbound: HostPort;
+  readonly outbound: HostPort;
+  readonly admin: HostPort;
+  readonly upstreams: readonly UpstreamConfig[];
+  readonly forwards: readonly ForwardConfig[];
+  readonly opaquePorts: ReadonlySet<number>;
+  readonly detectTimeoutMs: number;
+  /** Null: as the CPUs suggest. */
+  readonly workers: number | null;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly accessLog: "on" | "off";
+  readonly shutdownGraceMs: number;
+};
+
+export type DemoConfig = {
+  /** Null: until Ctrl-C. */
+  readonly durationMs: number | null;
+  /** Requests per second. */
+  readonly rate: number;
+  readonly plain: boolean;
+};
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type Configured<T> = { readonly ok: true; readonly config: Readonly<T> } | Failure;
+
+/** Reads the arguments that follow `run`. */
+export function runConfig(argv: readonly string[], env: Environment): Configured<RunConfig> {
+  return configure("run", argv, env, (values) => {
+    const config: RunConfig = {
+      name: values.optional(RUN.name),
+      app: values.optional(RUN.app),
+      inbound: values.one(RUN.inbound),
+      outbound: values.one(RUN.outbound),
+      admin: values.one(RUN.admin),
+      upstreams: values.many(RUN.upstream),
+      forwards: values.many(RUN.forward),
+      opaquePorts: values.one(RUN.opaquePorts),
+      detectTimeoutMs: values.one(RUN.detectTimeout),
+      workers: values.optional(RUN.workers),
+      logLevel: values.one(RUN.logLevel),
+      logFormat: values.one(RUN.logFormat),
+      accessLog: values.one(RUN.accessLog),
+      shutdownGraceMs: values.one(RUN.shutdownGrace),
+    };
+    values.refuse(upstreamsProblem(config) ?? listenersProblem(config));
+    return config;
+  });
+}
+
+/** Reads the arguments that follow `demo`. */
+export function demoConfig(argv: readonly string[], env: Environment): Configured<DemoConfig> {
+  return configure("demo", argv, env, (values) => ({
+    durationMs: values.optional(DEMO.duration),
+    rate: values.one(DEMO.rate),
+    plain: values.one(DEMO.plain),
+  }));
+}
+
+function configure<T>(
+  command: CommandName,
+  argv: readonly string[],
+  env: Environment,
+  build: (values: Values) => T,
+): Configured<T> {
+  const flags = parseFlags(command, argv);
+  if (!flags.ok) return flags;
+  if (flags.rest !== null) return failure("--: running a command is not supported yet");
+  const [word] = flags.words;
+  if (word !== undefined) return failure(`${command}: unexpected argument ${quote(word)}`);
+  const values = new Values(flags, env);
+  values.refuse(variableProblem(env));
+  const config = Object.freeze(build(values));
+  return values.problem === null ? { ok: true, config } : failure(values.problem);
+}
+
+/** Reads values and keeps the first problem; after one, what it returns is only of the right type. */
+class Values {
+  problem: string | null = null;
+  readonly #flags: ParsedFlags["values"];
+  readonly #env: Environment;
+
+  constructor(flags: ParsedFlags, env: Environment) {
+    this.#flags = flags.values;
+    this.#env = env;
+  }
+
+  refuse(problem: string | null): void {
+    this.problem ??= problem;
+  }
+
+  /** The value of a flag that has a default. */
+  one<T>(flag: Flag<T>): T {
+    const given = this.optional(flag);
+    if (given !== null) return given;
+    const fallback = flag.parse(flag.fallback ?? "");
+    assert(!(fallback instanceof Wrong), `the default of ${flag.name}`);
+    return fallback;
+  }
+
+  /** The value of a flag, null when it was not given. */
+  optional<T>(flag: Flag<T>): T | null {
+    const [value] = this.many(flag);
+    return value ?? null;
+  }
+
+  /** The values of a flag in the order given. */
+  many<T>(flag: Flag<T>): readonly T[] {
+    const given = this.#flags.get(flag.name);
+    const source = given === undefined ? flag.variable : flag.name;
+    const parsed: T[] = [];
+    for (const text of given ?? this.#fromVariable(flag)) {
+      const value = flag.parse(text);
+      if (value instanceof Wrong) this.refuse(`${source}: ${quote(text)}: ${value.reason}`);
+      else parsed.push(value);
+    }
+    return Object.freeze(parsed);
+  }
+
+  #fromVariable(flag: Flag): readonly string[] {
+    const text = this.#env[flag.variable];
+    if (text === undefined) return [];
+    return flag.isRepeatable ? text.split(ENTRY_SEPARATOR) : [text];
+  }
+}
+
+/**
+ * A variable that is nearly one of ours is a slip. Others are left alone: a Kubernetes service named
+ * outrigger puts OUTRIGGER_PORT and its like into every environment.
+ */
+function variableProblem(env: Environment): string | null {
+  const known = [...Object.values<Flag>(RUN), ...Object.values<Flag>(DEMO)].map(
+    ({ variable }) => variable,
+  );
+  for (const name of Object.keys(env)) {
+    if (!name.startsWith("OUTRIGGER_") || known.some((variable) => variable === name)) continue;
+    const meant = nearest(name, known);
+    if (meant !== null) return `unknown variable ${quote(name)}; did you mean ${meant}?`;
+  }
+  return null;
+}
+
+function upstreamsProblem({ upstreams, forwards }: RunConfig): string | null {
+  const names = new Set<string>();
+  let endpointsCount = 0;
+  for (const { name, endpoints } of upstreams) {
+    if (names.has(name)) return `--upstream: ${quote(name)}: given twice`;
+    names.add(name);
+    endpointsCount += endpoints.length;
+  }
+  if (endpointsCount > ENDPOINTS_STATIC_MAX) {
+    return `--upstream: ${endpointsCount} endpoints: expected at most ${ENDPOINTS_STATIC_MAX}`;
+  }
+  if (forwards.length > FORWARDS_MAX) {
+    return `--forward: ${forwards.length} listeners: expected at most ${FORWARDS_MAX}`;
+  }
+  return null;
+}
+
+/** Two listeners on one address and port; found here, before the first of them is bound. */
+function listenersProblem(config: RunConfig): string | null {
+  const listeners: readonly [string, HostPort][] = [
+    [RUN.inbound.name, config.inbound],
+    [RUN.outbound.name, config.outbound],
+    [RUN.admin.name, config.admin],
+    ...config.forwards.map(({ listen }): [string, HostPort] => [RUN.forward.name, listen]),
+  ];
+  for (const [index, [flag, at]] of listeners.entries()) {
+    const former = listeners.slice(0, index).find(([, other]) => overlap(at, other));
+    if (former === undefined) continue;
+    const text = quote(formatHostPort(at.host, at.port));
+    return `${flag}: ${text}: ${former[0]} listens there already`;
+  }
+  return null;
+}
+
+/** All addresses of a family (`0.0.0.0`) contain each of them. */
+function overlap(a: HostPort, b: HostPort): boolean {
+  if (a.port === 0 || a.port !== b.port) return false;
+  const [ipA, ipB] = [parseIp(a.host), parseIp(b.host)];
+  if (ipA === null || ipB === null) return a.host === b.host;
+  const [bytesA, bytesB] = [unmapIp(ipA), unmapIp(ipB)];
+  if (bytesA.length !== bytesB.length) return false;
+  if (isUnspecifiedIp(bytesA) || isUnspecifiedIp(bytesB)) return true;
+  return bytesA.every((byte, index) => byte === bytesB[index]);
+}

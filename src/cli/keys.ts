@@ -1,0 +1,228 @@
+/**
+ * The one table of commands and flags. The parser, the configuration and the help text are all made
+ * from it; what a value looks like is in values.ts.
+ */
+import { LOG_LEVELS } from "../lib/log.ts";
+import { WORKERS_MAX } from "../shared/layout.ts";
+import {
+  choice,
+  count,
+  duration,
+  forward,
+  listener,
+  onOff,
+  type Parse,
+  ports,
+  serviceName,
+  target,
+  upstream,
+} from "./values.ts";
+
+const HOUR_MS = 3_600_000;
+/** Below this a slow but honest client would be cut off before it has said what it speaks. */
+const DETECT_TIMEOUT_MIN_MS = 10;
+/** The demo's clients and backends share one thread; above this they measure themselves. */
+const DEMO_RATE_MAX = 5_000;
+
+export type Flag<T = unknown> = {
+  readonly name: `--${string}`;
+  readonly variable: `OUTRIGGER_${string}`;
+  /** How the value is called in the help text; null for a switch, which may stand alone. */
+  readonly placeholder: string | null;
+  /** Used when it is not given; null when there is no such value. */
+  readonly fallback: string | null;
+  /** What the help text shows instead of `fallback`. */
+  readonly fallbackText?: string;
+  readonly isRepeatable?: true;
+  readonly help: string;
+  readonly parse: Parse<T>;
+};
+
+/** Separates the entries of a repeatable flag in its variable. */
+export const ENTRY_SEPARATOR = ";";
+
+export const RUN = {
+  name: {
+    name: "--name",
+    variable: "OUTRIGGER_NAME",
+    placeholder: "NAME",
+    fallback: null,
+    help: "the service this application is",
+    parse: serviceName,
+  },
+  app: {
+    name: "--app",
+    variable: "OUTRIGGER_APP",
+    placeholder: "HOST:PORT",
+    fallback: null,
+    help: "where the application listens; inbound traffic without another target goes there",
+    parse: target,
+  },
+  inbound: {
+    name: "--inbound",
+    variable: "OUTRIGGER_INBOUND",
+    placeholder: "IP:PORT",
+    fallback: "0.0.0.0:4143",
+    help: "the listener for traffic to the application; port 0 picks one",
+    parse: listener,
+  },
+  outbound: {
+    name: "--outbound",
+    variable: "OUTRIGGER_OUTBOUND",
+    placeholder: "IP:PORT",
+    fallback: "127.0.0.1:4140",
+    help: "the listener for traffic from the application; port 0 picks one",
+    parse: listener,
+  },
+  admin: {
+    name: "--admin",
+    variable: "OUTRIGGER_ADMIN",
+    placeholder: "IP:PORT",
+    fallback: "127.0.0.1:4191",
+    help: "the listener of the admin API; port 0 picks one",
+    parse: listener,
+  },
+  upstream: {
+    name: "--upstream",
+    variable: "OUTRIGGER_UPSTREAM",
+    placeholder: "NAME=HOST:PORT[,HOST:PORT…]",
+    fallback: null,
+    isRepeatable: true,
+    help: "a static service",
+    parse: upstream,
+  },
+  forward: {
+    name: "--forward",
+    variable: "OUTRIGGER_FORWARD",
+    placeholder: "IP:PORT=NAME:PORT",
+    fallback: null,
+    isRepeatable: true,
+    help: "a local port that carries raw TCP to a service",
+    parse: forward,
+  },
+  opaquePorts: {
+    name: "--opaque-ports",
+    variable: "OUTRIGGER_OPAQUE_PORTS",
+    placeholder: "LIST",
+    fallback: "25,587,3306,4444,5432,6379,9300,11211",
+    help: "ports and ranges whose protocol is never detected; empty for none",
+    parse: ports,
+  },
+  detectTimeout: {
+    name: "--detect-timeout",
+    variable: "OUTRIGGER_DETECT_TIMEOUT",
+    placeholder: "DURATION",
+    fallback: "10s",
+    help: "a connection that is still unknown after this is opaque",
+    parse: duration(DETECT_TIMEOUT_MIN_MS, HOUR_MS),
+  },
+  workers: {
+    name: "--workers",
+    variable: "OUTRIGGER_WORKERS",
+    placeholder: "N",
+    fallback: null,
+    fallbackText: "the CPUs available, at most 4",
+    help: `threads that carry traffic, 1 to ${WORKERS_MAX}`,
+    parse: count(1, WORKERS_MAX),
+  },
+  logLevel: {
+    name: "--log-level",
+    variable: "OUTRIGGER_LOG_LEVEL",
+    placeholder: LOG_LEVELS.join("|"),
+    fallback: "info",
+    help: "the least severe that is logged to stderr",
+    parse: choice(...LOG_LEVELS),
+  },
+  logFormat: {
+    name: "--log-format",
+    variable: "OUTRIGGER_LOG_FORMAT",
+    placeholder: "text|json",
+    fallback: "text",
+    help: "the form of the log's lines",
+    parse: choice("text", "json"),
+  },
+  accessLog: {
+    name: "--access-log",
+    variable: "OUTRIGGER_ACCESS_LOG",
+    placeholder: null,
+    fallback: "off",
+    help: "one line for each request to stderr",
+    parse: choice("on", "off"),
+  },
+  shutdownGrace: {
+    name: "--shutdown-grace",
+    variable: "OUTRIGGER_SHUTDOWN_GRACE",
+    placeholder: "DURATION",
+    fallback: "120s",
+    help: "how long SIGTERM waits for what is in flight",
+    parse: duration(0, HOUR_MS),
+  },
+} as const satisfies Readonly<Record<string, Flag>>;
+
+export const DEMO = {
+  duration: {
+    name: "--duration",
+    variable: "OUTRIGGER_DEMO_DURATION",
+    placeholder: "DURATION",
+    fallback: null,
+    fallbackText: "until Ctrl-C",
+    help: "how long it runs",
+    parse: duration(1_000, 24 * HOUR_MS),
+  },
+  rate: {
+    name: "--rate",
+    variable: "OUTRIGGER_DEMO_RATE",
+    placeholder: "N",
+    fallback: "200",
+    help: `requests per second, 1 to ${DEMO_RATE_MAX}`,
+    parse: count(1, DEMO_RATE_MAX),
+  },
+  plain: {
+    name: "--plain",
+    variable: "OUTRIGGER_DEMO_PLAIN",
+    placeholder: null,
+    fallback: "off",
+    help: "plain lines instead of a live view, also without a terminal",
+    parse: onOff,
+  },
+} as const satisfies Readonly<Record<string, Flag>>;
+
+export type Command = {
+  /** What it is, in one line. */
+  readonly summary: string;
+  /** After `outrigger`. */
+  readonly usage: string;
+  readonly example: string;
+  readonly flags: readonly Flag[];
+};
+
+export const COMMANDS = {
+  run: {
+    summary: "the sidecar beside one application",
+    usage: "run [flags]",
+    example: "outrigger run --app 127.0.0.1:8080 --upstream web=127.0.0.1:8081,127.0.0.1:8082",
+    flags: Object.values<Flag>(RUN),
+  },
+  demo: {
+    summary: "a whole small mesh on this machine, with traffic; also without a command",
+    usage: "demo [flags]",
+    example: "outrigger demo --duration 10s",
+    flags: Object.values<Flag>(DEMO),
+  },
+  help: {
+    summary: "this text, or that of one command",
+    usage: "help [COMMAND]",
+    example: "outrigger help run",
+    flags: [],
+  },
+  version: {
+    summary: "the version",
+    usage: "version",
+    example: "outrigger version",
+    flags: [],
+  },
+} as const satisfies Readonly<Record<string, Command>>;
+
+export type CommandName = keyof typeof COMMANDS;
+
+export const COMMAND_NAMES: readonly CommandName[] = ["run", "demo", "help", "version"];

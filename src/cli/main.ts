@@ -1,0 +1,37 @@
+/** The program: reads the command line, does what it says, exits with its status. */
+import { EXIT_USAGE, parseCommandLine } from "./command-line.ts";
+import { demo } from "./demo.ts";
+import { run, StartError } from "./run.ts";
+import { VERSION } from "./version.ts";
+
+/** Something could not be had: a port, a name, memory. */
+const EXIT_FAILURE = 1;
+
+process.exit(await main());
+
+async function main(): Promise<number> {
+  const line = parseCommandLine(process.argv.slice(2), process.env);
+  try {
+    switch (line.kind) {
+      case "run":
+        return await run(line.config);
+      case "demo":
+        return await demo(line.config);
+      case "help":
+        process.stdout.write(line.text);
+        return 0;
+      case "version":
+        process.stdout.write(`outrigger ${VERSION}\n`);
+        return 0;
+      case "bad":
+        process.stderr.write(`${line.message}\n`);
+        return EXIT_USAGE;
+      default:
+        return line satisfies never;
+    }
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    process.stderr.write(`outrigger: ${error.message}\n`);
+    return EXIT_FAILURE;
+  }
+}

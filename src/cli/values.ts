@@ -1,0 +1,164 @@
+/**
+ * The kinds of values that flags have. Each reader is strict and says what it expected: a value that
+ * is nearly right is refused, since a sidecar that guesses its configuration fails later and darker.
+ */
+import { formatDuration, parseDuration } from "../lib/duration.ts";
+import { type HostPort, isHostName, parseHostPort, parseIp, parsePort } from "../mesh/address.ts";
+
+/** Why a value was refused, as the end of a line: "expected …". */
+export class Wrong {
+  readonly reason: string;
+  constructor(reason: string) {
+    this.reason = reason;
+  }
+}
+
+export type Parse<T> = (text: string) => T | Wrong;
+
+export type UpstreamEndpoint = {
+  readonly host: string;
+  readonly port: number;
+  /** What the endpoint speaks; null is HTTP/1.1 or TCP, as the client speaks. */
+  readonly protocol: null | "h2";
+};
+
+export type UpstreamConfig = {
+  readonly name: string;
+  readonly endpoints: readonly UpstreamEndpoint[];
+};
+
+/** A local port that carries raw TCP to `name:port`. */
+export type ForwardConfig = {
+  readonly listen: HostPort;
+  /** A service's name or an IP address without brackets. */
+  readonly name: string;
+  readonly port: number;
+};
+
+/** A service's name, in lower case. */
+export const serviceName: Parse<string> = (text) => {
+  if (!isHostName(text)) {
+    return new Wrong("expected a name of letters, digits, hyphens and dots, such as web");
+  }
+  return text.toLowerCase().replace(/\.$/, "");
+};
+
+/** Where connections go: a name or an address, and a port that is not 0. */
+export const target: Parse<HostPort> = (text) => {
+  const parsed = parseHostPort(text);
+  if (parsed === null || parsed.port === 0) {
+    return new Wrong("expected HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8080");
+  }
+  return Object.freeze(parsed);
+};
+
+/** Where we listen. No host names: which of its addresses would be meant? Port 0 picks one. */
+export const listener: Parse<HostPort> = (text) => {
+  const parsed = parseHostPort(text);
+  const host = parsed?.host === "localhost" ? "127.0.0.1" : parsed?.host;
+  if (parsed === null || host === undefined || parseIp(host) === null) {
+    return new Wrong("expected IP:PORT with a port from 0 to 65535, such as 127.0.0.1:4140");
+  }
+  return Object.freeze({ host, port: parsed.port });
+};
+
+/** `NAME=HOST:PORT[,HOST:PORT…]` */
+export const upstream: Parse<UpstreamConfig> = (text) => {
+  const [name, list] = halves(text, "=");
+  if (list === null) return new Wrong("expected NAME=HOST:PORT[,HOST:PORT…]");
+  const parsedName = serviceName(name);
+  if (parsedName instanceof Wrong) return new Wrong(`${quote(name)}: ${parsedName.reason}`);
+  const endpoints: UpstreamEndpoint[] = [];
+  const seen = new Set<string>();
+  for (const item of list.split(",")) {
+    if (item.startsWith("h2:")) {
+      return new Wrong(`${quote(item)}: HTTP/2 to upstreams (h2:) is not supported yet`);
+    }
+    const parsed = target(item);
+    if (parsed instanceof Wrong) return new Wrong(`${quote(item)}: ${parsed.reason}`);
+    if (seen.has(item.toLowerCase())) return new Wrong(`${quote(item)} is in it twice`);
+    seen.add(item.toLowerCase());
+    endpoints.push(Object.freeze({ ...parsed, protocol: null }));
+  }
+  return Object.freeze({ name: parsedName, endpoints: Object.freeze(endpoints) });
+};
+
+/** `IP:PORT=NAME:PORT` */
+export const forward: Parse<ForwardConfig> = (text) => {
+  const [from, to] = halves(text, "=");
+  if (to === null) return new Wrong("expected IP:PORT=NAME:PORT, such as 127.0.0.1:3306=db:3306");
+  const listen = listener(from);
+  if (listen instanceof Wrong) return new Wrong(`${quote(from)}: ${listen.reason}`);
+  const parsed = target(to);
+  if (parsed instanceof Wrong) return new Wrong(`${quote(to)}: ${parsed.reason}`);
+  const name = parsed.host.toLowerCase().replace(/\.$/, "");
+  return Object.freeze({ listen, name, port: parsed.port });
+};
+
+/** Ports and ranges of ports, `25,8000-8010`; the empty text is none. */
+export const ports: Parse<ReadonlySet<number>> = (text) => {
+  const all = new Set<number>();
+  if (text === "") return all;
+  for (const item of text.split(",")) {
+    const [low, high] = halves(item, "-");
+    const first = parsePort(low);
+    const last = high === null ? first : parsePort(high);
+    if (first === null || last === null || first === 0 || first > last) {
+      return new Wrong(`${quote(item)}: expected ports from 1 to 65535, such as 25,8000-8010`);
+    }
+    for (let port = first; port <= last; port++) all.add(port);
+  }
+  return all;
+};
+
+/** Milliseconds within bounds. */
+export function duration(minMs: number, maxMs: number): Parse<number> {
+  return (text) => {
+    const ms = parseDuration(text);
+    if (ms === null) return new Wrong("expected a duration with a unit, such as 10s");
+    if (ms >= minMs && ms <= maxMs) return ms;
+    return new Wrong(
+      `expected a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`,
+    );
+  };
+}
+
+/** A whole number within bounds. */
+export function count(min: number, max: number): Parse<number> {
+  return (text) => {
+    const number = /^(?:0|[1-9][0-9]{0,8})$/.test(text) ? Number(text) : Number.NaN;
+    return number >= min && number <= max
+      ? number
+      : new Wrong(`expected a whole number from ${min} to ${max}`);
+  };
+}
+
+/** One of a few words. */
+export function choice<const T extends string>(...words: readonly T[]): Parse<T> {
+  return (text) =>
+    words.find((word) => word === text) ?? new Wrong(`expected one of ${words.join(", ")}`);
+}
+
+/** A flag that may stand alone, which means on. */
+export const onOff: Parse<boolean> = (text) => {
+  if (text === "on") return true;
+  return text === "off" ? false : new Wrong("expected on or off");
+};
+
+/** Shows a value within one line: escaped, and cut where it is too long to read. */
+export function quote(text: string): string {
+  const shown = text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text;
+  return JSON.stringify(shown).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** About one line of a terminal. */
+const SHOWN_CHARS_MAX = 100;
+
+/** The texts before and after the first separator; null after it when there is none. */
+function halves(text: string, separator: string): [string, string | null] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text, null] : [text.slice(0, at), text.slice(at + separator.length)];
+}
