@@ -82,7 +82,8 @@ function microFiles(): string[] {
 }
 
 async function runFile(file: string, runtime: Runtime, repeat: number): Promise<MicroSample[]> {
-  const printed = await runChild(scriptCommand(runtime, `${FOLDER}/${file}`, ["--json"]), {
+  const script = scriptCommand(runtime, `${FOLDER}/${file}`, ["--json"]);
+  const printed = await runChild(["env", "DENO_V8_FLAGS=--expose-gc", ...script], {
     core: PROXY_CORE,
     killAfterMs: FILE_TIMEOUT_MS,
   });

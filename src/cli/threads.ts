@@ -18,7 +18,7 @@ import { createWake, wake } from "../net/wake.ts";
 import { Counters } from "../shared/counters.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
 import { EndpointRows } from "../shared/endpoint-rows.ts";
-import { WorkerState } from "../shared/layout.ts";
+import { SERIES_MAX, SeriesField, WorkerState } from "../shared/layout.ts";
 import type { Memory } from "../shared/memory.ts";
 import { WorkerRows } from "../shared/worker-rows.ts";
 
@@ -188,8 +188,14 @@ export class Threads {
     if (pollFd > 2) libc.close(pollFd);
     new EndpointRows(memory).forget(worker);
     this.rows.clear(worker);
-    // The dead one's counters have no other writer now.
-    new Counters(memory, worker).add(Counter.worker_restarts, 1);
+    // The dead one's counters have no other writer now: its connections are closed.
+    const counters = new Counters(memory, worker);
+    counters.add(Counter.worker_restarts, 1);
+    for (let series = 0; series < SERIES_MAX; series++) {
+      const open = counters.getFrom(series, SeriesField.tcpOpen);
+      const left = open - counters.getFrom(series, SeriesField.tcpClose);
+      if (left > 0) counters.addTo(series, SeriesField.tcpClose, left);
+    }
   }
 }
 

@@ -30,6 +30,11 @@ export class Directory {
     return services.get(keys.exact) ?? services.get(keys.bare) ?? services.get(keys.dns) ?? null;
   }
 
+  /** The same service as of now; without endpoints when the newest snapshot does not have it. */
+  current(service: Service): Service {
+    return this.#services.get(service.name) ?? { ...service, endpoints: [] };
+  }
+
   /** Asks for a name and has `waiter` told of the next snapshot. False: too many wait already. */
   wait(authority: string, waiter: Waiter): boolean {
     if (this.#waiters.size >= QUEUE_MAX) return false;

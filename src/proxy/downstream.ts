@@ -4,63 +4,53 @@
  * chunk if it was read already.
  *
  *   head ──▶ exchange ──▶ head …        waiting: the name is being looked up
- *    │  └─▶ waiting ─▶ head (again)     closing: the last response is being flushed
- *    └────▶ closing ──▶ lingering ──▶ closed
+ *    │  └─▶ waiting ─▶ head (again)     over: closed, or taken over by what follows, which is
+ *    └────▶ over                        ClosingClient, ConnectClient or a tunnel
  */
 import { Step } from "../codec/http1/field-section.ts";
-import { BodyKind } from "../codec/http1/framing.ts";
 import { Method } from "../codec/http1/method.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
-import { Timer } from "../lib/timer-wheel.ts";
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
-import { INPUT, INPUT_BYTES, OUTPUT } from "../net/arena.ts";
-import { BROKEN, Connection, END, WAIT } from "../net/connection.ts";
+import { INPUT, INPUT_BYTES } from "../net/arena.ts";
+import { BROKEN, type Connection, END, WAIT } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import { accessLine } from "./access-log.ts";
-import type { Client, ClientOrigin } from "./client.ts";
+import type { ClientOrigin } from "./client.ts";
+import { ClientConnection } from "./client-connection.ts";
+import { ClosingClient } from "./closing-client.ts";
+import { ConnectClient } from "./connect-client.ts";
 import type { Context } from "./context.ts";
 import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import * as limits from "./limits.ts";
-import { EndpointDial, startTunnel } from "./open-tunnel.ts";
 import type { Outcome } from "./outcome.ts";
-import { recordClose } from "./outcome.ts";
 import { type Reply, replyMethodNotAllowed, replyToBadRequest, replyToFailure } from "./respond.ts";
 import { Router } from "./router.ts";
 import type { Upstream } from "./upstream.ts";
 
-const State = { head: 0, waiting: 1, exchange: 2, closing: 3, lingering: 4 } as const;
+const State = { head: 0, waiting: 1, exchange: 2, over: 3 } as const;
 type State = (typeof State)[keyof typeof State];
 
-const CONNECTED = "HTTP/1.1 200 OK\r\n\r\n";
-
-export class Downstream extends Connection implements Client {
-  readonly context: Context;
-  readonly origin: ClientOrigin;
+export class Downstream extends ClientConnection {
   readonly #exchange: Exchange;
   readonly #router: Router;
-  readonly #timer: Timer;
   #state: State = State.head;
   #head: RequestHead | null = null;
   /** Bytes that were read but not used: part of a head or body, or what was sent ahead. */
   readonly #kept: KeptBytes;
   /** The kept bytes are to be looked at; otherwise they wait for more. */
   #isUnseen = false;
-  #needsLinger = false;
-  #lingeredBytes = 0;
   #progress = 0;
-  #dial: EndpointDial | null = null;
+  /** CONNECT was read; set while the bytes behind it are put aside. */
+  #connectTo: Service | null = null;
   #access: { method: string; target: string; authority: string } | null = null;
 
   constructor(context: Context, fd: number, origin: ClientOrigin) {
-    super(context.io, fd);
-    this.context = context;
-    this.origin = origin;
+    super(context, fd, origin);
     this.#kept = new KeptBytes(context.io.arena);
     this.#exchange = new Exchange(context, this);
     this.#router = new Router(context, origin);
-    this.#timer = new Timer(() => context.io.loop.guard(this, () => this.#onTimer()));
-    this.#arm(limits.HEAD_TIMEOUT_MS);
+    this.arm(limits.HEAD_TIMEOUT_MS);
   }
 
   /** Starts to serve; with `early` bytes in `arena` that were read before. */
@@ -71,7 +61,7 @@ export class Downstream extends Connection implements Client {
 
   protected override onReady(drained: boolean): void {
     if (this.hasError) return this.#abort();
-    if (drained) this.#onDrained();
+    if (drained) this.#exchange.upstream?.pump();
     if (this.isOpen && this.readable) this.#pump();
   }
 
@@ -98,17 +88,7 @@ export class Downstream extends Connection implements Client {
 
   /** Closes at once if nothing is going on; otherwise after the response under way. */
   drain(): void {
-    if (this.#state === State.head && this.#kept.length === 0 && this.#head === null)
-      this.#closeNow();
-  }
-
-  override close(): void {
-    this.#closeNow();
-  }
-
-  #onDrained(): void {
-    if (this.#state === State.closing) this.#afterFlush();
-    else this.#exchange.upstream?.pump();
+    if (this.#state === State.head && this.#kept.length === 0 && this.#head === null) this.close();
   }
 
   #pump(): void {
@@ -145,8 +125,6 @@ export class Downstream extends Connection implements Client {
         return this.queuedBytes === 0;
       case State.exchange:
         return this.#exchange.takesBody;
-      case State.lingering:
-        return true;
       default:
         return false;
     }
@@ -154,13 +132,12 @@ export class Downstream extends Connection implements Client {
 
   #onBytes(start: number, end: number): void {
     if (this.#state === State.head) this.#process(start, end);
-    else if (this.#state === State.exchange) this.#relayBody(start, end);
-    else if ((this.#lingeredBytes += end - start) > limits.LINGER_BYTES_MAX) this.#closeNow();
+    else this.#relayBody(start, end);
   }
 
   #onEnd(): void {
     const isIdle = this.#state === State.head && this.#kept.length === 0 && this.#head === null;
-    if (isIdle || this.#state === State.lingering) return this.#closeNow();
+    if (isIdle) return this.close();
     // The request's rest will never come (RFC 9112 §8).
     this.context.count("client_aborted");
     if (this.#state === State.head) this.#refuse(replyToBadRequest("bad-framing"));
@@ -172,11 +149,12 @@ export class Downstream extends Connection implements Client {
     const { bytes } = this.io.arena;
     let at = start;
     while (this.isOpen) {
+      if (this.#connectTo !== null) return this.#connect(this.#connectTo, at, end);
       if (this.#state !== State.head) return this.#keep(at, end, true);
       if (at === end) return this.#keep(at, end, false);
       if (this.#head === null) {
         this.#head = this.context.takeRequestHead();
-        this.#arm(limits.HEAD_TIMEOUT_MS);
+        this.arm(limits.HEAD_TIMEOUT_MS);
       }
       const head = this.#head;
       const step = head.parse(bytes, at, end);
@@ -202,7 +180,7 @@ export class Downstream extends Connection implements Client {
       if (this.context.directory.wait(route.authority, this)) {
         this.#state = State.waiting;
         this.#dropHead();
-        this.#arm(limits.FAILFAST_MS);
+        this.arm(limits.FAILFAST_MS);
       } else this.#replyOnly("overloaded", head);
       return past;
     }
@@ -214,7 +192,7 @@ export class Downstream extends Connection implements Client {
     if (head.method === Method.connect) {
       this.#dropHead();
       if (this.origin.kind === "inbound") this.#refuse(replyMethodNotAllowed());
-      else this.#connect(route.service);
+      else this.#connectTo = route.service;
       return past;
     }
     if (!this.context.enter()) {
@@ -223,7 +201,7 @@ export class Downstream extends Connection implements Client {
     }
     this.#state = State.exchange;
     this.#progress = -1;
-    this.#arm(limits.CLIENT_STALL_MS);
+    this.arm(limits.CLIENT_STALL_MS);
     const used = this.#exchange.start(
       head,
       base,
@@ -236,27 +214,14 @@ export class Downstream extends Connection implements Client {
     return used;
   }
 
-  /** CONNECT: bytes that came after it wait until the endpoint is connected. */
-  #connect(service: Service): void {
-    this.#state = State.exchange;
-    this.#exchange.request.start(BodyKind.none, BodyKind.none, 0);
+  /** What follows a CONNECT is not HTTP any more; it goes with the bytes behind it. */
+  #connect(service: Service, at: number, end: number): void {
+    const kept = new KeptBytes(this.io.arena);
+    if (!kept.keep(at, end)) return this.#abort();
     this.context.inFlight++;
-    const dial = new EndpointDial(
-      this.context,
-      service,
-      limits.CONNECT_TIMEOUT_MS,
-      (server, endpoint) => {
-        this.#dial = null;
-        this.#writeText(CONNECTED);
-        this.joinWith(server, endpoint);
-      },
-      (code) => {
-        this.#dial = null;
-        this.refuseWith(code);
-      },
-    );
-    this.#dial = dial;
-    dial.start();
+    this.#letGo();
+    this.#state = State.over;
+    new ConnectClient(this, kept, service).begin();
   }
 
   /** Refuses a well-formed request without an exchange. */
@@ -292,7 +257,7 @@ export class Downstream extends Connection implements Client {
     if (closes) this.#exchange.clientKeepsAlive = false;
     // Failed connects are counted one by one, where they fail.
     if (!code.startsWith("connect-")) this.context.count(PROXY_ERRORS[code].counter);
-    this.#write(reply);
+    this.writeText(reply.text);
     return reply.status;
   }
 
@@ -303,7 +268,7 @@ export class Downstream extends Connection implements Client {
     if (this.isBroken) return this.#abort();
     if (!goesOn || this.context.isDraining) return this.#finish(!this.#exchange.request.isDone);
     this.#state = State.head;
-    this.#arm(limits.CLIENT_IDLE_MS);
+    this.arm(limits.CLIENT_IDLE_MS);
     this.#isUnseen = this.#kept.length > 0;
     if (this.#isUnseen || this.readable) this.wantsPump();
   }
@@ -311,8 +276,7 @@ export class Downstream extends Connection implements Client {
   /** The response broke off: the client sees a reset, never a short body that looks whole. */
   cut(): void {
     this.#leave();
-    this.#release();
-    super.reset();
+    this.reset();
   }
 
   logAccess(outcome: Outcome): void {
@@ -328,116 +292,75 @@ export class Downstream extends Connection implements Client {
     this.context.count("upgraded");
     // `detach` gave the endpoint's place in the balancer back; the tunnel takes its own.
     this.context.balancer.acquire(endpoint);
-    this.joinWith(upstream, endpoint);
+    this.#join(upstream, endpoint);
   }
 
-  /** Gives this connection to a tunnel with `server`, kept bytes first. */
-  joinWith(server: Connection, endpoint: Endpoint): void {
-    const { context, origin } = this;
-    this.io.loop.timers.disarm(this.#timer);
-    context.clients.delete(this);
+  #join(server: Connection, endpoint: Endpoint): void {
     const { start, end, length } = this.#kept;
-    const early = length > 0 ? { start, end } : null;
-    startTunnel(context, this, server, endpoint, early, (client) => {
-      context.leave();
-      recordClose(context, origin.series, client.bytesRead, client.bytesWritten);
-      context.rows.add(context.worker, "connections", -1);
-    });
+    this.joinTunnel(server, endpoint, length > 0 ? { start, end } : null);
     this.#kept.clear();
   }
 
   #refuse(reply: Reply): void {
     this.context.count("bad_request");
     this.#dropHead();
-    this.#write(reply);
+    this.writeText(reply.text);
     this.#finish(true);
   }
 
-  /** Refuses with a proxy error and closes; for CONNECT, which has no exchange. */
-  refuseWith(code: ProxyErrorCode): void {
+  /** Refuses with a proxy error and closes. */
+  #refuseWith(code: ProxyErrorCode): void {
     this.#leave();
-    this.#write(replyToFailure(code, "", true));
+    this.writeText(replyToFailure(code, "", true).text);
     this.#finish(true);
   }
 
-  #write(reply: Reply): void {
-    this.#writeText(reply.text);
-  }
-
-  #writeText(text: string): void {
-    const { bytes } = this.io.arena;
-    for (let i = 0; i < text.length; i++) bytes[OUTPUT + i] = text.charCodeAt(i);
-    this.write(OUTPUT, OUTPUT + text.length);
-  }
-
-  /** Nothing more is answered: flush, then close, lingering where unread bytes would reset it. */
+  /** Nothing more is answered; unread bytes would have a close reset the response. */
   #finish(needsLinger: boolean): void {
-    this.#needsLinger = needsLinger || this.#kept.length > 0 || this.readable;
-    this.#state = State.closing;
-    this.#arm(limits.CLIENT_STALL_MS);
-    if (this.queuedBytes === 0) this.#afterFlush();
+    const isUnread = this.#kept.length > 0;
+    this.#letGo();
+    this.#state = State.over;
+    new ClosingClient(this, needsLinger || isUnread).begin();
   }
 
-  #afterFlush(): void {
-    if (!this.#needsLinger) return this.#closeNow();
-    this.#state = State.lingering;
-    this.#kept.clear();
-    this.end();
-    this.#arm(limits.LINGER_MS);
-    this.wantsPump();
-  }
-
-  #onTimer(): void {
+  protected override onTimer(): void {
     if (this.#state === State.waiting) {
       this.context.directory.stopWaiting(this);
-      return this.refuseWith("failfast");
+      return this.#refuseWith("failfast");
     }
     if (this.#state !== State.exchange) {
-      if (this.#state !== State.head || this.#head === null) return this.#closeNow();
+      if (this.#state !== State.head || this.#head === null) return this.close();
       this.#dropHead();
-      return this.refuseWith("request-timeout");
+      return this.#refuseWith("request-timeout");
     }
     const isClientsTurn = this.queuedBytes > 0 || this.#exchange.takesBody;
     const progress = this.bytesRead + this.bytesWritten;
     if (isClientsTurn && progress === this.#progress) return this.#abort();
     this.#progress = progress;
-    this.#arm(limits.CLIENT_STALL_MS);
-  }
-
-  #arm(ms: number): void {
-    const { clock, timers } = this.io.loop;
-    timers.arm(this.#timer, clock.nowMs + ms);
+    this.arm(limits.CLIENT_STALL_MS);
   }
 
   #leave(): void {
     if (this.#state === State.exchange) this.context.leave();
-    this.#state = State.closing;
+    this.#state = State.over;
   }
 
+  /** The client is gone, or not worth waiting for. */
   #abort(): void {
     if (!this.isOpen) return;
     this.#exchange.abort();
     this.#leave();
-    this.#release();
-    super.reset();
+    this.reset();
   }
 
-  #closeNow(): void {
-    if (!this.isOpen) return;
-    this.#release();
-    super.close();
+  protected override onClosing(): void {
+    this.#letGo();
   }
 
-  #release(): void {
-    this.#dial?.cancel();
-    this.#dial = null;
-    this.io.loop.timers.disarm(this.#timer);
+  #letGo(): void {
     this.context.directory.stopWaiting(this);
-    this.context.clients.delete(this);
     this.#dropHead();
     this.#kept.clear();
-    recordClose(this.context, this.origin.series, this.bytesRead, this.bytesWritten);
-    this.context.rows.add(this.context.worker, "connections", -1);
   }
 
   #dropHead(): void {

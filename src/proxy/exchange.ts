@@ -137,7 +137,12 @@ export class Exchange {
   #attempt(last: ProxyErrorCode): void {
     const { balancer, io, pools } = this.context;
     const { clock } = io.loop;
-    const service = this.#service;
+    // A second try may come after a new snapshot: rows have new owners by then.
+    const isFirst = this.#triedCount === 0 && !this.#isRetried;
+    const service =
+      this.#service === null || isFirst
+        ? this.#service
+        : this.context.directory.current(this.#service);
     const tried = this.#triedCount === 0 ? NONE_TRIED : this.#tried;
     const isOver = this.#triedCount >= TRIES_MAX || clock.nowMs > this.#deadlineMs;
     const endpoint =

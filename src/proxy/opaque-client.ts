@@ -4,19 +4,19 @@
  * client, and its first bytes are looked at as the acceptor would have. So MySQL and SMTP need no
  * list of ports and wait for no timeout.
  */
-import { Timer } from "../lib/timer-wheel.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import { INPUT, INPUT_BYTES } from "../net/arena.ts";
 import { Connection, END, type Io } from "../net/connection.ts";
 import { MSG_DONTWAIT, MSG_PEEK } from "../net/constants.ts";
 import { libc } from "../net/libc.ts";
 import { detect } from "../protocol/detect.ts";
-import type { Client, ClientOrigin } from "./client.ts";
+import type { ClientOrigin } from "./client.ts";
+import { ClientConnection } from "./client-connection.ts";
 import type { Context } from "./context.ts";
 import { Downstream } from "./downstream.ts";
 import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
 import { FAILFAST_MS } from "./limits.ts";
-import { EndpointDial, startTunnel } from "./open-tunnel.ts";
+import { EndpointDial } from "./open-tunnel.ts";
 import { recordClose } from "./outcome.ts";
 import { routeTo } from "./router.ts";
 import { Upstream } from "./upstream.ts";
@@ -42,10 +42,7 @@ class Listening extends Connection {
   }
 }
 
-export class OpaqueClient extends Connection implements Client {
-  readonly #context: Context;
-  readonly #origin: ClientOrigin;
-  readonly #timer: Timer;
+export class OpaqueClient extends ClientConnection {
   /** false: opaque for certain. */
   #isUndecided: boolean;
   #dial: EndpointDial | null = null;
@@ -53,16 +50,12 @@ export class OpaqueClient extends Connection implements Client {
   #endpoint: Endpoint | null = null;
 
   constructor(context: Context, fd: number, origin: ClientOrigin, isUndecided: boolean) {
-    super(context.io, fd);
-    this.#context = context;
-    this.#origin = origin;
+    super(context, fd, origin);
     this.#isUndecided = isUndecided;
-    this.#timer = new Timer(() => context.io.loop.guard(this, () => this.#onTimer()));
   }
 
   begin(): void {
-    const { clock, timers } = this.io.loop;
-    timers.arm(this.#timer, clock.nowMs + FAILFAST_MS);
+    this.arm(FAILFAST_MS);
     this.#lookUp();
   }
 
@@ -87,34 +80,30 @@ export class OpaqueClient extends Connection implements Client {
     if (this.#isUndecided && !this.readable) this.close();
   }
 
-  override close(): void {
-    if (!this.isOpen) return;
-    this.#letGo();
+  protected override onClosing(): void {
+    this.context.directory.stopWaiting(this);
     this.#dial?.cancel();
     this.#dropServer();
-    recordClose(this.#context, this.#origin.series, this.bytesRead, this.bytesWritten);
-    this.#context.rows.add(this.#context.worker, "connections", -1);
-    super.close();
   }
 
   #lookUp(): void {
-    const { authority } = this.#origin;
+    const { authority } = this.origin;
     if (authority === null) return this.#refuse("no-target");
-    const route = routeTo(this.#context, this.#origin, authority);
+    const route = routeTo(this.context, this.origin, authority);
     if (route.kind === "refused") return this.#refuse(route.code);
     if (route.kind === "unknown") {
-      if (!this.#context.directory.wait(authority, this)) this.#refuse("overloaded");
+      if (!this.context.directory.wait(authority, this)) this.#refuse("overloaded");
       return;
     }
-    if (!this.#context.enter()) return this.#refuse("overloaded");
+    if (!this.context.enter()) return this.#refuse("overloaded");
     this.#dial = new EndpointDial(
-      this.#context,
+      this.context,
       route.service,
       route.timeoutMs,
       (dial, endpoint) => this.#onOpen(dial, endpoint),
       (code) => {
         this.#dial = null;
-        this.#context.leave();
+        this.context.leave();
         this.#refuse(code);
       },
     );
@@ -126,17 +115,16 @@ export class OpaqueClient extends Connection implements Client {
     this.#endpoint = endpoint;
     this.#server = new Listening(this.io, dial, () => this.#onServerSpoke());
     if (!this.#isUndecided) return this.#join();
-    const { clock, timers } = this.io.loop;
-    timers.arm(this.#timer, clock.nowMs + this.#context.detectTimeoutMs);
+    this.arm(this.context.detectTimeoutMs);
     if (this.readable) this.#lookAtClient(false);
     else if (this.#server?.readable) this.#onServerSpoke();
   }
 
   #onServerSpoke(): void {
-    const { target } = this.#origin;
+    const { target } = this.origin;
     const { clock } = this.io.loop;
-    if (target !== null) this.#context.learned.remember(target.ip, target.port, clock.nowMs);
-    this.#context.count("server_spoke_first");
+    if (target !== null) this.context.learned.remember(target.ip, target.port, clock.nowMs);
+    this.context.count("server_spoke_first");
     this.#join();
   }
 
@@ -156,7 +144,7 @@ export class OpaqueClient extends Connection implements Client {
       this.readable = false;
       return;
     }
-    this.#context.count("client_spoke_first");
+    this.context.count("client_spoke_first");
     if (verdict.protocol !== "http1") return this.#join();
     this.#becomeHttp();
   }
@@ -165,16 +153,16 @@ export class OpaqueClient extends Connection implements Client {
   #becomeHttp(): void {
     const server = this.#server;
     const endpoint = this.#endpoint;
-    this.#letGo();
+    this.retire();
     if (server !== null && endpoint !== null) {
-      this.#context.balancer.release(endpoint);
-      this.#context.leave();
+      this.context.balancer.release(endpoint);
+      this.context.leave();
       this.#server = null;
-      new Upstream(this.#context, server, endpoint, true).finish(true);
+      new Upstream(this.context, server, endpoint, true).finish(true);
     }
-    const downstream = new Downstream(this.#context, this.fd, this.#origin);
+    const downstream = new Downstream(this.context, this.fd, this.origin);
     downstream.takeOver(this);
-    this.#context.clients.add(downstream);
+    this.context.clients.add(downstream);
     downstream.begin();
   }
 
@@ -182,39 +170,27 @@ export class OpaqueClient extends Connection implements Client {
     const server = this.#server;
     const endpoint = this.#endpoint;
     if (server === null || endpoint === null) return;
-    this.#letGo();
     this.#server = null;
-    const context = this.#context;
-    startTunnel(context, this, server, endpoint, null, (client) => {
-      context.leave();
-      recordClose(context, this.#origin.series, client.bytesRead, client.bytesWritten);
-      context.rows.add(context.worker, "connections", -1);
-    });
+    this.joinTunnel(server, endpoint, null);
   }
 
-  #onTimer(): void {
+  protected override onTimer(): void {
     if (this.#server !== null) this.#lookAtClient(true);
     else this.#refuse("failfast");
   }
 
   #refuse(code: ProxyErrorCode): void {
-    this.#context.count(PROXY_ERRORS[code].counter);
+    this.context.count(PROXY_ERRORS[code].counter);
     this.close();
   }
 
-  #letGo(): void {
-    this.io.loop.timers.disarm(this.#timer);
-    this.#context.directory.stopWaiting(this);
-    this.#context.clients.delete(this);
-  }
-
   #dropServer(): void {
-    if (this.#dial !== null) this.#context.leave();
+    if (this.#dial !== null) this.context.leave();
     this.#dial = null;
     if (this.#server === null || this.#endpoint === null) return;
-    this.#context.leave();
-    this.#context.balancer.release(this.#endpoint);
-    recordClose(this.#context, this.#endpoint.series, 0, 0);
+    this.context.leave();
+    this.context.balancer.release(this.#endpoint);
+    recordClose(this.context, this.#endpoint.series, 0, 0);
     this.#server.close();
     this.#server = null;
   }

@@ -40,12 +40,13 @@ export class EndpointDial {
 
   /** Tries the next endpoint. One of the callbacks follows, perhaps before this returns. */
   start(last: ProxyErrorCode = "no-endpoints"): void {
-    const { balancer, io } = this.#context;
+    const { balancer, directory, io } = this.#context;
     const { clock } = io.loop;
+    const service = this.#tried.length === 0 ? this.#service : directory.current(this.#service);
     const tried = this.#tried.length === 0 ? NONE_TRIED : this.#tried;
     const isOver = tried.length >= TRIES_MAX || clock.nowMs >= this.#deadlineMs;
-    const endpoint = isOver ? null : balancer.pick(this.#service.endpoints, clock.nowMs, tried);
-    if (endpoint === null) return this.#failed(this.#service.failure ?? last);
+    const endpoint = isOver ? null : balancer.pick(service.endpoints, clock.nowMs, tried);
+    if (endpoint === null) return this.#failed(service.failure ?? last);
     balancer.acquire(endpoint);
     this.#endpoint = endpoint;
     this.#startedUs = clock.nowUs;

@@ -11,6 +11,12 @@ export interface Poolable {
   close(): void;
 }
 
+/** Whether two values of different snapshots are the same endpoint. */
+export function isSame(a: Endpoint, b: Endpoint): boolean {
+  if (a === b) return true;
+  return a.port === b.port && a.ip.length === b.ip.length && a.ip.every((x, i) => x === b.ip[i]);
+}
+
 export class Pools<T extends Poolable = Poolable> {
   /** By endpoint row; a row that serves another endpoint by now has another `endpoint` object. */
   readonly #idle = new Map<number, T[]>();
@@ -20,8 +26,12 @@ export class Pools<T extends Poolable = Poolable> {
   take(endpoint: Endpoint): T | null {
     const idle = this.#idle.get(endpoint.row);
     const connection = idle?.pop() ?? null;
-    if (connection !== null) this.#count--;
-    return connection;
+    if (connection === null) return null;
+    this.#count--;
+    if (isSame(connection.endpoint, endpoint)) return connection;
+    // The row has a new owner: what was kept for the old one goes nowhere any more.
+    connection.close();
+    return this.take(endpoint);
   }
 
   /** Keeps a connection. False: there are enough, close it. */

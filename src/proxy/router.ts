@@ -71,6 +71,11 @@ export function routeTo(context: Context, origin: ClientOrigin, authority: strin
   if (ip !== null && isDirect && isLinkLocalIp(ip)) return { kind: "refused", code: "forbidden" };
   const service = context.directory.find(authority);
   if (service === null) return { kind: "unknown", authority };
+  // A name that a client brought may lead to a metadata service as well as its address does.
+  const isFound = isDirect && service.name.includes(":");
+  if (isFound && service.endpoints.some((endpoint) => isLinkLocalIp(endpoint.ip))) {
+    return { kind: "refused", code: "forbidden" };
+  }
   if (service.endpoints.some((endpoint) => context.isOwn(endpoint.ip, endpoint.port))) {
     return { kind: "refused", code: "loop" };
   }

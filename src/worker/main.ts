@@ -16,7 +16,7 @@ import type { Pollable } from "../net/poller.ts";
 import { drainWake } from "../net/wake.ts";
 import { Context } from "../proxy/context.ts";
 import { Directory } from "../proxy/directory.ts";
-import { Pools } from "../proxy/pool.ts";
+import { isSame, Pools } from "../proxy/pool.ts";
 import { Counters } from "../shared/counters.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
 import { EndpointRows } from "../shared/endpoint-rows.ts";
@@ -161,12 +161,13 @@ class Worker {
 
   #takeSnapshot(snapshot: Snapshot): void {
     const context = this.#context;
-    context.directory.replace(snapshot);
-    const rows = new Map(snapshot.services.flatMap((s) => s.endpoints.map((e) => [e.row, e])));
+    const byRow = new Map(snapshot.services.flatMap((s) => s.endpoints.map((e) => [e.row, e])));
+    // First the pools: `replace` lets waiting requests go, and they may pick a reused row.
     context.pools.keepOnly((endpoint) => {
-      const known = rows.get(endpoint.row);
-      return known !== undefined && known.port === endpoint.port && same(known.ip, endpoint.ip);
+      const known = byRow.get(endpoint.row);
+      return known !== undefined && isSame(known, endpoint);
     });
+    context.directory.replace(snapshot);
     this.#rows.set(this.#data.worker, "snapshot", snapshot.version);
   }
 

@@ -1,0 +1,75 @@
+/** A client that sent CONNECT: dial, say 200, join. What it sent ahead waits and goes first. */
+import type { Service } from "../mesh/snapshot.ts";
+import type { KeptBytes } from "../net/kept-bytes.ts";
+import { ClientConnection } from "./client-connection.ts";
+import { ClosingClient } from "./closing-client.ts";
+import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { CONNECT_TIMEOUT_MS, FAILFAST_MS } from "./limits.ts";
+import { EndpointDial } from "./open-tunnel.ts";
+import { replyToFailure } from "./respond.ts";
+
+const CONNECTED = "HTTP/1.1 200 OK\r\n\r\n";
+
+export class ConnectClient extends ClientConnection {
+  readonly #kept: KeptBytes;
+  readonly #dial: EndpointDial;
+
+  /** Takes `from` over, and the bytes that it kept. The caller has entered (Context.enter). */
+  constructor(from: ClientConnection, kept: KeptBytes, service: Service) {
+    super(from.context, from.fd, from.origin);
+    from.retire();
+    this.takeOver(from);
+    this.context.clients.add(this);
+    this.#kept = kept;
+    this.#dial = new EndpointDial(
+      this.context,
+      service,
+      CONNECT_TIMEOUT_MS,
+      (server, endpoint) => {
+        this.writeText(CONNECTED);
+        const { start, end, length } = this.#kept;
+        this.joinTunnel(server, endpoint, length > 0 ? { start, end } : null);
+        this.#kept.clear();
+      },
+      (code) => this.#refuse(code),
+    );
+  }
+
+  override begin(): void {
+    // Longer than all tries together: it only ends what went wrong.
+    this.arm(FAILFAST_MS + CONNECT_TIMEOUT_MS);
+    this.#dial.start();
+  }
+
+  override drain(): void {}
+
+  protected override onReady(): void {
+    if (this.hasError) this.onFault();
+  }
+
+  override onDeferred(): void {}
+
+  override onFault(): void {
+    if (!this.isOpen) return;
+    this.#dial.cancel();
+    this.context.leave();
+    this.reset();
+  }
+
+  protected override onTimer(): void {
+    this.#dial.cancel();
+    this.#refuse("failfast");
+  }
+
+  protected override onClosing(): void {
+    this.#kept.clear();
+  }
+
+  #refuse(code: ProxyErrorCode): void {
+    if (!code.startsWith("connect-")) this.context.count(PROXY_ERRORS[code].counter);
+    this.context.leave();
+    this.#kept.clear();
+    this.writeText(replyToFailure(code, "", true).text);
+    new ClosingClient(this, true).begin();
+  }
+}

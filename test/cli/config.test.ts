@@ -1,0 +1,381 @@
+import * as assert from "uvu/assert";
+import {
+  type DemoConfig,
+  demoConfig,
+  ENDPOINTS_STATIC_MAX,
+  type Environment,
+  type RunConfig,
+  runConfig,
+} from "../../src/cli/config.ts";
+import { suite } from "../support/test.ts";
+
+const test = suite("cli/config");
+
+function run(argv: string[], env: Environment = {}): Readonly<RunConfig> {
+  const configured = runConfig(argv, env);
+  if (!configured.ok) throw new Error(configured.message);
+  return configured.config;
+}
+
+function demo(argv: string[], env: Environment = {}): Readonly<DemoConfig> {
+  const configured = demoConfig(argv, env);
+  if (!configured.ok) throw new Error(configured.message);
+  return configured.config;
+}
+
+function refusal(argv: string[], env: Environment = {}): string {
+  const configured = runConfig(argv, env);
+  return configured.ok ? "no refusal" : configured.message;
+}
+
+test("runConfig() without arguments gives the defaults of the design", () => {
+  const { opaquePorts, ...config } = run([]);
+  assert.equal(config, {
+    name: null,
+    app: null,
+    inbound: { host: "0.0.0.0", port: 4143 },
+    outbound: { host: "127.0.0.1", port: 4140 },
+    admin: { host: "127.0.0.1", port: 4191 },
+    upstreams: [],
+    forwards: [],
+    detectTimeoutMs: 10_000,
+    workers: null,
+    logLevel: "info",
+    logFormat: "text",
+    accessLog: "off",
+    shutdownGraceMs: 120_000,
+  });
+  assert.equal([...opaquePorts], [25, 587, 3306, 4444, 5432, 6379, 9300, 11211]);
+});
+
+test("runConfig() reads every flag", () => {
+  const words =
+    "--name Web --app localhost:8080 --inbound [::]:0 --outbound localhost:1 --admin [::1]:2";
+  const lists = "--upstream web=127.0.0.1:1,[::1]:2,b.example:3 --forward 127.0.0.1:0=DB.ns.:5432";
+  const rest = "--opaque-ports 1,3-5 --detect-timeout 10ms --workers 16 --log-level debug";
+  const last = "--log-format json --access-log --shutdown-grace 0";
+  const { opaquePorts, ...config } = run([words, lists, rest, last].join(" ").split(" "));
+  assert.equal(config, {
+    name: "web",
+    app: { host: "localhost", port: 8080 },
+    inbound: { host: "::", port: 0 },
+    outbound: { host: "127.0.0.1", port: 1 },
+    admin: { host: "::1", port: 2 },
+    upstreams: [
+      {
+        name: "web",
+        endpoints: [
+          { host: "127.0.0.1", port: 1, protocol: null },
+          { host: "::1", port: 2, protocol: null },
+          { host: "b.example", port: 3, protocol: null },
+        ],
+      },
+    ],
+    forwards: [{ listen: { host: "127.0.0.1", port: 0 }, name: "db.ns", port: 5432 }],
+    detectTimeoutMs: 10,
+    workers: 16,
+    logLevel: "debug",
+    logFormat: "json",
+    accessLog: "on",
+    shutdownGraceMs: 0,
+  });
+  assert.equal([...opaquePorts], [1, 3, 4, 5]);
+});
+
+test("runConfig() takes a flag before its variable, and the variable before the default", () => {
+  const env = { OUTRIGGER_WORKERS: "3", OUTRIGGER_UPSTREAM: "a=h:1;b=h:2,h:3" };
+  assert.is(run([], env).workers, 3);
+  assert.is(run(["--workers", "4"], env).workers, 4);
+  assert.equal(
+    run([], env).upstreams.map(({ name, endpoints }) => [name, endpoints.length]),
+    [
+      ["a", 1],
+      ["b", 2],
+    ],
+  );
+  assert.equal(
+    run(["--upstream=c=h:1"], env).upstreams.map(({ name }) => name),
+    ["c"],
+  );
+  // A variable that is overridden is not looked at.
+  assert.is(run(["--workers", "4"], { OUTRIGGER_WORKERS: "many" }).workers, 4);
+});
+
+test("runConfig() takes an empty list of opaque ports for none, also from the variable", () => {
+  assert.is(run(["--opaque-ports="]).opaquePorts.size, 0);
+  assert.is(run([], { OUTRIGGER_OPAQUE_PORTS: "" }).opaquePorts.size, 0);
+  assert.is(run(["--opaque-ports", "1-65535"]).opaquePorts.size, 65_535);
+});
+
+test("runConfig() freezes what it returns, to the last endpoint", () => {
+  const config = run(["--upstream=a=h:1", "--forward=127.0.0.1:0=a:1", "--app=h:1"]);
+  const parts = [config, config.inbound, config.app, config.upstreams, ...config.upstreams];
+  const deeper = [config.upstreams[0]?.endpoints, config.upstreams[0]?.endpoints[0]];
+  const forwards = [config.forwards, config.forwards[0], config.forwards[0]?.listen];
+  for (const part of [...parts, ...deeper, ...forwards]) assert.ok(Object.isFrozen(part));
+});
+
+test("runConfig() takes names that objects have already", () => {
+  const config = run(["--upstream=__proto__=h:1", "--upstream=constructor=h:1"]);
+  assert.equal(
+    config.upstreams.map(({ name }) => name),
+    ["__proto__", "constructor"],
+  );
+});
+
+test("runConfig() names the flag, the value and what was expected", () => {
+  const table: [string[], string][] = [
+    [
+      ["--detect-timeout", "10"],
+      '--detect-timeout: "10": expected a duration with a unit, such as 10s',
+    ],
+    [["--detect-timeout=9ms"], '--detect-timeout: "9ms": expected a duration from 10ms to 1h'],
+    [["--shutdown-grace=61m"], '--shutdown-grace: "61m": expected a duration from 0ms to 1h'],
+    [["--workers", "0"], '--workers: "0": expected a whole number from 1 to 16'],
+    [["--log-level", "trace"], '--log-level: "trace": expected one of error, warn, info, debug'],
+    [["--log-format", "xml"], '--log-format: "xml": expected one of text, json'],
+    [["--access-log=yes"], '--access-log: "yes": expected one of on, off'],
+    [
+      ["--opaque-ports", "1,x"],
+      '--opaque-ports: "1,x": "x": expected ports from 1 to 65535, such as 25,8000-8010',
+    ],
+    [
+      ["--app", "8080"],
+      '--app: "8080": expected HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8080',
+    ],
+    [
+      ["--inbound", "web:80"],
+      '--inbound: "web:80": expected IP:PORT with a port from 0 to 65535, such as 127.0.0.1:4140',
+    ],
+    [["--upstream", "web"], '--upstream: "web": expected NAME=HOST:PORT[,HOST:PORT…]'],
+    [["--upstream", "a=h:1,h:1"], '--upstream: "a=h:1,h:1": "h:1" is in it twice'],
+    [
+      ["--upstream", "a=h2:h:1"],
+      '--upstream: "a=h2:h:1": "h2:h:1": HTTP/2 to upstreams (h2:) is not supported yet',
+    ],
+    [
+      ["--forward", "1.2.3.4:1"],
+      '--forward: "1.2.3.4:1": expected IP:PORT=NAME:PORT, such as 127.0.0.1:3306=db:3306',
+    ],
+    [["word"], 'run: unexpected argument "word"'],
+    [["--", "sh"], "--: running a command is not supported yet"],
+  ];
+  for (const [argv, message] of table) assert.is(refusal(argv), `outrigger: ${message}`);
+});
+
+test("runConfig() names the variable when the value came from it", () => {
+  assert.is(
+    refusal([], { OUTRIGGER_DETECT_TIMEOUT: "10" }),
+    'outrigger: OUTRIGGER_DETECT_TIMEOUT: "10": expected a duration with a unit, such as 10s',
+  );
+  assert.match(
+    refusal([], { OUTRIGGER_UPSTREAM: "a=h:1;" }),
+    /^outrigger: OUTRIGGER_UPSTREAM: "": /,
+  );
+  assert.match(
+    refusal([], { OUTRIGGER_NAME: "" }),
+    /^outrigger: OUTRIGGER_NAME: "": expected a name/,
+  );
+});
+
+test("runConfig() refuses a variable that is nearly one of ours and leaves others alone", () => {
+  assert.is(
+    refusal([], { OUTRIGGER_UPSTREAMS: "a=h:1" }),
+    'outrigger: unknown variable "OUTRIGGER_UPSTREAMS"; did you mean OUTRIGGER_UPSTREAM?',
+  );
+  const env = {
+    OUTRIGGER_RUNTIME: "deno",
+    OUTRIGGER_PORT: "tcp://10.0.0.1:4143",
+    OUTRIGGER_PORT_4143_TCP_ADDR: "10.0.0.1",
+    OUTRIGGER_SERVICE_HOST: "10.0.0.1",
+    outrigger_workers: "x",
+  };
+  assert.is(refusal([], env), "no refusal");
+});
+
+// hazards P-18: every number, address and name that is nearly right.
+test("runConfig() refuses each bad value of each kind, in one line", () => {
+  const names = [
+    "",
+    "a b",
+    "-a",
+    "a..b",
+    "1.2.3.4",
+    "a/b",
+    "a=b",
+    "a\nb",
+    "\u{feff}a",
+    "x".repeat(64),
+  ];
+  const targets = ["", "a", "a:", ":1", "a:0", "a:65536", "a:1e3", "a:-1", "a:+1", "a: 1", "a:0x1"];
+  const addresses = [
+    "::1:80",
+    "[::1]",
+    "[::g]:1",
+    "1.2.3:1",
+    "1.2.3.256:1",
+    "01.2.3.4:1",
+    "http://a:1",
+  ];
+  const listeners = [
+    "0.0.0.0",
+    ":4140",
+    "*:4140",
+    "web:80",
+    "127.0.0.1:65536",
+    "127.0.0.1:-1",
+    "4140",
+  ];
+  const numbers = [
+    "",
+    "0",
+    "17",
+    "-1",
+    "+1",
+    "1.0",
+    "1e1",
+    "0x1",
+    "NaN",
+    "Infinity",
+    " 1",
+    "01",
+    "9".repeat(400),
+  ];
+  const durations = [
+    "",
+    "10",
+    "NaN",
+    "NaNs",
+    "-1s",
+    "1.5s",
+    "1e3s",
+    "Infinity",
+    "2h",
+    "99999999999s",
+    "10S",
+  ];
+  const lists = [
+    "0",
+    "65536",
+    "1,",
+    ",1",
+    "5-1",
+    "1-",
+    "-1",
+    "1-2-3",
+    "1 ,2",
+    "1e3",
+    "0-1",
+    "80,NaN",
+  ];
+  const upstreams = [
+    "",
+    "=",
+    "a=",
+    "=h:1",
+    "a=h",
+    "a=h:0",
+    "a=h:1,",
+    "a=,h:1",
+    "a b=h:1",
+    "a=h:1;b=h:1",
+  ];
+  const forwards = [
+    "",
+    "=",
+    "127.0.0.1:1=",
+    "=db:1",
+    "127.0.0.1:1=db",
+    "127.0.0.1:1=db:0",
+    "db:1=db:1",
+  ];
+  const table: Record<string, string[]> = {
+    "--name": names,
+    "--app": [...targets, ...addresses],
+    "--inbound": [...listeners, ...addresses],
+    "--outbound": listeners,
+    "--admin": listeners,
+    "--workers": numbers,
+    "--detect-timeout": [...durations, "0", "61m"],
+    "--shutdown-grace": durations,
+    "--opaque-ports": lists,
+    "--upstream": upstreams,
+    "--forward": forwards,
+    "--log-level": ["", "INFO", "trace", "info ", "warning"],
+    "--log-format": ["", "JSON", "xml"],
+    "--access-log": ["", "1", "ON", "true"],
+  };
+  for (const [flag, bad] of Object.entries(table)) {
+    for (const value of bad) {
+      const message = refusal([`${flag}=${value}`]);
+      assert.ok(message.startsWith(`outrigger: ${flag}: "`), `${flag}=${value}: ${message}`);
+      assert.not.match(message, /[\0-\x1f\x7f]/);
+      assert.ok(message.length < 300, message);
+    }
+  }
+});
+
+test("runConfig() shows hostile values escaped and cut", () => {
+  const message = refusal([`--name=\u001b[31m\r\n\u0085\u2028${"x".repeat(5_000)}`]);
+  assert.match(message, "\\u001b[31m\\r\\n\\u0085\\u2028xxx");
+  assert.ok(message.length < 300, message);
+});
+
+test("runConfig() refuses the same upstream twice", () => {
+  const message = 'outrigger: --upstream: "web": given twice';
+  assert.is(refusal(["--upstream=web=h:1", "--upstream=WEB.=h:2"]), message);
+});
+
+test("runConfig() refuses two listeners on one address, but not on port 0", () => {
+  const clashes: [string[], string][] = [
+    [["--admin=127.0.0.1:4140"], '--admin: "127.0.0.1:4140": --outbound listens there already'],
+    [
+      ["--outbound=127.0.0.1:4143"],
+      '--outbound: "127.0.0.1:4143": --inbound listens there already',
+    ],
+    [["--forward=0.0.0.0:4191=db:1"], '--forward: "0.0.0.0:4191": --admin listens there already'],
+    [
+      ["--admin=[::ffff:127.0.0.1]:4140"],
+      '--admin: "[::ffff:127.0.0.1]:4140": --outbound listens there already',
+    ],
+    [
+      ["--forward=127.0.0.1:7=db:1", "--forward=127.0.0.1:7=db:2"],
+      '--forward: "127.0.0.1:7": --forward listens there already',
+    ],
+  ];
+  for (const [argv, message] of clashes) assert.is(refusal(argv), `outrigger: ${message}`);
+  const fine = [
+    ["--inbound=127.0.0.1:0", "--outbound=127.0.0.1:0", "--admin=127.0.0.1:0"],
+    ["--outbound=127.0.0.2:4140", "--admin=127.0.0.3:4140"],
+    ["--outbound=127.0.0.1:4140", "--admin=[::1]:4140"],
+  ];
+  for (const argv of fine) assert.is(refusal(argv), "no refusal");
+});
+
+test("runConfig() bounds how many endpoints and forwards there are", () => {
+  const endpoints = Array.from(
+    { length: ENDPOINTS_STATIC_MAX + 1 },
+    (_, index) => `h:${index + 1}`,
+  );
+  assert.match(
+    refusal([`--upstream=a=${endpoints.join(",")}`]),
+    "2049 endpoints: expected at most 2048",
+  );
+  const forwards = Array.from({ length: 65 }, () => "--forward=127.0.0.1:0=db:1");
+  assert.match(refusal(forwards), "65 listeners: expected at most 64");
+});
+
+test("demoConfig() reads its flags and their bounds", () => {
+  assert.equal(demo([]), { durationMs: null, rate: 200, plain: false });
+  assert.equal(demo(["--duration", "10s", "--rate=5000", "--plain"]), {
+    durationMs: 10_000,
+    rate: 5_000,
+    plain: true,
+  });
+  assert.equal(demo(["--plain=off"], { OUTRIGGER_DEMO_RATE: "7" }).rate, 7);
+  for (const argv of [["--rate=5001"], ["--rate=0"], ["--duration=999ms"], ["--duration=25h"]]) {
+    assert.not.ok(demoConfig(argv, {}).ok, argv.join(" "));
+  }
+});
+
+test.run();
