@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // outrigger ARGS: `npm start -- ARGS`, `bun run outrigger ARGS`, `deno task outrigger ARGS`.
-// Node only finds a runtime, Bun or with OUTRIGGER_RUNTIME=deno Deno; on either of them this very
-// process becomes the program.
+// Node only finds a runtime: Bun, or with OUTRIGGER_RUNTIME=deno Deno. On either of them this very
+// process becomes the program; both also stand in for `node` where there is none. (The task of
+// deno.json cannot say `deno`: that is then node_modules/.bin/deno, which it would run as a script.)
 import { commandFor, ensureInstalled, root, run } from "./runtimes.mjs";
 
 const MAIN = "src/cli/main.ts";

@@ -7,19 +7,10 @@ import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-// The permissions of everything that runs on Deno here; test/tidy.test.ts holds deno.json to them.
-// ffi: the acceptor's system calls. run: the demo and tests start processes. sys: CPU count.
-export const denoFlags = [
-  "run",
-  "--no-prompt",
-  "--allow-ffi",
-  "--allow-net",
-  "--allow-read",
-  "--allow-write",
-  "--allow-env",
-  "--allow-sys",
-  "--allow-run",
-];
+// The permissions of everything that runs on Deno here. Not a list: with ffi (the acceptor's system
+// calls) and run (processes of the demo and the tests) it would keep nothing out, and Deno wants no
+// less for /proc/self, where the metrics and the watch over threads look.
+export const denoFlags = ["run", "--no-prompt", "--allow-all"];
 
 /** Installs what package.json lists when something is missing; `dev` asks for the tools too. */
 export function ensureInstalled({ dev = false } = {}) {
@@ -28,11 +19,18 @@ export function ensureInstalled({ dev = false } = {}) {
   const isThere = ([name, version]) =>
     manifest(join(root, "node_modules", name))?.version === version;
   if (wanted.every(isThere)) return;
-  const args = [existsSync(join(root, "package-lock.json")) ? "ci" : "install", "--loglevel=error"];
-  console.error(`outrigger: installing packages (npm ${args[0]})`);
-  const npm = spawnSync("npm", args, { cwd: root, encoding: "utf8" });
+  const hasLock = existsSync(join(root, "package-lock.json"));
+  console.error("outrigger: installing packages");
+  let npm = npmRun(hasLock ? "ci" : "install");
+  // npm writes a lock file without the packages of other platforms that it could not see, and then
+  // refuses it as incomplete. `install` keeps what is locked and adds the rest.
+  if (hasLock && /\bEUSAGE\b/.test(npm.stderr)) npm = npmRun("install", "--no-save");
   if (npm.status === 0) return;
-  fail(`npm ${args[0]} failed\n${npm.error?.message ?? `${npm.stdout}${npm.stderr}`}`);
+  fail(`npm failed\n${npm.error?.message ?? `${npm.stdout}${npm.stderr}`}`);
+}
+
+function npmRun(...args) {
+  return spawnSync("npm", [...args, "--loglevel=error"], { cwd: root, encoding: "utf8" });
 }
 
 /** The native Bun. npm 11 runs no install scripts, so the binary is taken from its own package. */

@@ -2,7 +2,7 @@
  * Batches of calls are timed, not calls, since the clock costs more than many of the functions. */
 import process from "node:process";
 
-export const SAMPLES = 50; // style: never fewer than 30; p99 of 50 is the worst but none
+export const SAMPLES = 50; // so few that p99 is the slowest of them
 const WARM_UP_MS = 300; // the last compiler tier of both runtimes has run by then, in small functions
 const WARM_UP_BATCHES_MIN = 3;
 const RESULTS_KEPT = 16; // a power of two
@@ -52,7 +52,7 @@ export function measure(
     medianNs: samplesNs[SAMPLES >> 1] ?? Number.NaN,
     p99Ns: samplesNs[Math.ceil(0.99 * SAMPLES) - 1] ?? Number.NaN,
   };
-  print(measurement);
+  printMeasurement(measurement);
   return measurement;
 }
 
@@ -67,7 +67,8 @@ function freshLoop(name: string): Loop {
   return new Function("call", "batch", "kept", body) as Loop;
 }
 
-function print(measurement: Measurement): void {
+/** Prints one line, or with --json an object; for files that must do their timing themselves, too. */
+export function printMeasurement(measurement: Measurement): void {
   if (process.argv.includes("--json")) {
     console.log(JSON.stringify(measurement));
     return;
@@ -77,7 +78,8 @@ function print(measurement: Measurement): void {
   console.log(`${runtime.padEnd(12)} ${figures}  ${name}`);
 }
 
-function runtimeName(): string {
+/** Returns the runtime with its version, such as "bun 1.4.5". */
+export function runtimeName(): string {
   for (const runtime of ["bun", "deno"]) {
     const version = process.versions[runtime];
     if (version !== undefined) {

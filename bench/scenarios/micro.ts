@@ -22,6 +22,7 @@ export interface MicroSample {
 export interface MicroResult {
   readonly samples: readonly MicroSample[];
   readonly failures: readonly string[];
+  readonly notes: readonly string[];
 }
 
 /** Runs all files `repeats` times on each runtime. A file that fails is named, and the rest goes on. */
@@ -33,14 +34,17 @@ export async function runMicro(
 ): Promise<MicroResult> {
   const samples: MicroSample[] = [];
   const failures = new Set<string>();
+  const notes = new Set<string>();
   for (let repeat = 1; repeat <= repeats; repeat++) {
     for (const file of microFiles()) {
       for (const runtime of runtimes) {
         onProgress(`micro ${repeat}/${repeats} ${file} ${runtime}`);
         try {
-          for (const sample of await runFile(file, runtime, repeat)) {
-            samples.push(sample);
-            onSample(sample);
+          const measured = await runFile(file, runtime, repeat);
+          samples.push(...measured);
+          measured.forEach(onSample);
+          if (measured.length === 0) {
+            notes.add(`${file} prints no JSON lines: run it by itself`);
           }
         } catch (error) {
           failures.add(`${file} on ${runtime}: ${error instanceof Error ? error.message : error}`);
@@ -48,12 +52,12 @@ export async function runMicro(
       }
     }
   }
-  return { samples, failures: [...failures] };
+  return { samples, failures: [...failures], notes: [...notes] };
 }
 
 /** Returns a table with one line per measurement and the runtimes side by side. */
 export function renderMicro(
-  { samples, failures }: MicroResult,
+  { samples, failures, notes }: MicroResult,
   runtimes: readonly Runtime[],
   style: TableStyle,
 ): string {
@@ -71,7 +75,8 @@ export function renderMicro(
   ]);
   const heading = style === "markdown" ? "### Micro-benchmarks\n" : "Micro-benchmarks";
   const body = rows.length === 0 ? "none found" : renderTable(titles, rows, style);
-  const bullets = failures.map((failure) => `- failed: ${failure.replaceAll("\n", " ")}`);
+  const remarks = [...failures.map((failure) => `failed: ${failure}`), ...notes];
+  const bullets = remarks.map((remark) => `- ${remark.replaceAll("\n", " ")}`);
   return [heading, body, ...(bullets.length > 0 ? ["", ...bullets] : []), ""].join("\n");
 }
 

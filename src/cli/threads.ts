@@ -3,6 +3,7 @@
  * or exits is buried (what it owned is closed, what it had pending is given back) and replaced; the
  * connections that wait in its ring are served by its successor.
  */
+import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { fileURLToPath } from "node:url";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
@@ -25,6 +26,9 @@ import { WorkerRows } from "../shared/worker-rows.ts";
 /** Pause before a worker that died is replaced: a loop of deaths must not become a busy one. */
 const RESTART_MS = 100;
 
+/** How often it is looked whether the workers' threads still exist. */
+const WATCH_MS = 200;
+
 export type ThreadsOptions = {
   readonly arena: Arena;
   readonly memory: Memory;
@@ -41,6 +45,7 @@ export class Threads {
   readonly #wakeFds: number[] = [];
   readonly #ports: (MessagePort | null)[] = [];
   readonly #ended: Promise<void>[] = [];
+  readonly #watches: ReturnType<typeof setInterval>[] = [];
   readonly #ownIps: readonly Uint8Array[];
   #acceptor: { port: MessagePort; wakeFd: number; ended: Promise<void> } | null = null;
   #snapshot: Uint8Array | null = null;
@@ -133,10 +138,11 @@ export class Threads {
         .run(data, { transferList: [port2] })
         .then(() => null)
         .catch((error: unknown) => error ?? "ended"),
-      exitOf(pool),
+      this.#exitOf(worker),
     ]);
     this.#ended[worker] = ended.then(async (error) => {
       this.#ports[worker] = null;
+      clearInterval(this.#watches[worker]);
       port1.close();
       await pool.destroy().catch(() => {});
       if (error === null && this.#isStopping) return;
@@ -148,6 +154,22 @@ export class Threads {
       await this.#ended[worker];
     });
     await Promise.race([ready, ended]);
+  }
+
+  /**
+   * Resolves when a worker's thread is gone. Bun does not tell of a thread that exits while it is
+   * unreferenced, which those of the pool are; the kernel always does.
+   */
+  #exitOf(worker: number): Promise<string> {
+    return new Promise((resolve) => {
+      const timer = setInterval(() => {
+        const threadId = this.rows.get(worker, "threadId");
+        if (threadId === 0 || existsSync(`/proc/self/task/${threadId}`)) return;
+        clearInterval(timer);
+        resolve("its thread exited");
+      }, WATCH_MS);
+      this.#watches[worker] = timer;
+    });
   }
 
   #startAcceptor(): void {
@@ -209,13 +231,6 @@ function poolFor(entry: string): Tinypool {
     useAtomics: false,
     idleTimeout: 0,
   } as ConstructorParameters<typeof Tinypool>[0]);
-}
-
-/** Resolves when the pool's thread ends by itself, which the pool does not notice. */
-function exitOf(pool: Tinypool): Promise<string> {
-  return new Promise((resolve) => {
-    for (const thread of pool.threads) thread.on("exit", () => resolve("its thread exited"));
-  });
 }
 
 function describe(error: unknown): string {

@@ -35,6 +35,7 @@ const FUNCTIONS = {
   clock_gettime: f("i32", "i32", "address"),
   getrlimit: f("i32", "i32", "address"),
   setrlimit: f("i32", "i32", "address"),
+  gettid: f("i32"),
   __errno_location: f("address"),
 } as const satisfies Record<string, CSignature>;
 

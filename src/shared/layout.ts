@@ -63,6 +63,8 @@ export const WorkerRow = struct(2 * LINE_WORDS, {
   pooled: "u32",
   /** Requests and tunnels in flight. Writer: the worker. */
   inFlight: "u32",
+  /** The kernel's number of its thread, to see that it still exists. Writer: the worker, once. */
+  threadId: "u32",
 });
 
 export const WorkerState = { empty: 0, starting: 1, ready: 2, stopped: 3 } as const;

@@ -11,6 +11,7 @@ import type { FromWorker, Snapshot, ToWorker } from "../mesh/snapshot.ts";
 import { Counter } from "../metrics/catalog.ts";
 import { Arena } from "../net/arena.ts";
 import { Descriptors } from "../net/descriptors.ts";
+import { libc } from "../net/libc.ts";
 import { Loop } from "../net/loop.ts";
 import type { Pollable } from "../net/poller.ts";
 import { drainWake } from "../net/wake.ts";
@@ -76,6 +77,7 @@ class Worker {
     const { worker, wakeFd, port } = this.#data;
     const loop = this.#loop;
     this.#rows.set(worker, "pollFd", loop.poller.fd);
+    this.#rows.set(worker, "threadId", libc.gettid());
     loop.poller.add(wakeFd, new WakeUp(loop, wakeFd, () => this.#takeMessages(port)), true);
     loop.mayBlock = () => this.#fallAsleep();
     loop.onTurn = () => this.#onTurn();

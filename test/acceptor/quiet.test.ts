@@ -12,6 +12,7 @@ const test = suite("acceptor/quiet");
 test.timeout(40_000);
 
 const SILENT = 1_000;
+const LISTENERS = 3;
 const QUIET_MS = 2_000;
 /** 1 % of one processor. */
 const QUIET_CPU_US_MAX = QUIET_MS * 10;
@@ -24,7 +25,7 @@ test("1,000 clients that fell silent after half a ClientHello cost less than 1 %
   for (let i = 0; i < SILENT; i++) rig.client("outbound").send(half);
   await eventually(() => rig.count("accepted_outbound") === SILENT);
   // Two windows: a runtime may compile or collect garbage in one of them.
-  const windowsUs = [await quietCpuUs(), await quietCpuUs()];
+  const windowsUs = [quietCpuUs(rig), quietCpuUs(rig)];
   assert.is(rig.table.count(), SILENT);
   assert.is(rig.count("handed_off"), 1, "none of them was decided");
   const end = await rig.stop();
@@ -48,7 +49,7 @@ test("out of descriptors it pauses, does not spin, and goes on by itself", async
   try {
     for (const client of clients) client.connect(rig.portOf("outbound")).send("GET / HTTP/1.1\r\n");
     await eventually(() => rig.count("accept_paused") > pausedBefore);
-    cpuUs = await quietCpuUs();
+    cpuUs = quietCpuUs(rig);
     paused = rig.count("accept_paused") - pausedBefore;
   } finally {
     view.setBigUint64(LIMITS, soft, true);
@@ -60,14 +61,16 @@ test("out of descriptors it pauses, does not spin, and goes on by itself", async
   for (const one of taken) rig.close(one);
   const end = await rig.stop();
   assert.equal(end, { why: "ended", owned: 0, violations: 0 });
-  assert.ok(paused >= 3 && paused <= elapsedMs / 100 + 1, `${paused} pauses in ${elapsedMs} ms`);
+  // The listeners that nobody calls may pause too: without a descriptor even an empty queue fails.
+  const pausesMax = LISTENERS * (elapsedMs / 100 + 1);
+  assert.ok(paused >= 3 && paused <= pausesMax, `${paused} pauses in ${elapsedMs} ms`);
   assert.ok(cpuUs < 5 * QUIET_CPU_US_MAX, `CPU of ${QUIET_MS} ms: ${cpuUs} µs`);
 });
 
-/** CPU time that the whole process takes while nothing is asked of it. */
-async function quietCpuUs(): Promise<number> {
+/** CPU time that the whole process takes while nothing is asked of it; this thread stands still. */
+function quietCpuUs(rig: Rig): number {
   const before = process.cpuUsage();
-  await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+  rig.block(QUIET_MS);
   const { user, system } = process.cpuUsage(before);
   return user + system;
 }

@@ -2,7 +2,6 @@
  * The acceptor in a real thread, two workers that are only rows and rings of shared memory, and raw
  * clients. The test drains the rings itself, as the owner that each worker is.
  */
-import { readdirSync, readlinkSync } from "node:fs";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { AcceptorCommand } from "../../src/acceptor/main.ts";
 import type { ListenerKind, ListenerSpec, ThreadStart } from "../../src/mesh/snapshot.ts";
@@ -12,13 +11,13 @@ import { Clock } from "../../src/net/clock.ts";
 import { MSG_DONTWAIT } from "../../src/net/constants.ts";
 import { Descriptors } from "../../src/net/descriptors.ts";
 import { libc } from "../../src/net/libc.ts";
-import { listen } from "../../src/net/listener.ts";
+import { listen, localAddress } from "../../src/net/listener.ts";
 import { createWake, wake } from "../../src/net/wake.ts";
 import { Counters } from "../../src/shared/counters.ts";
 import { DescriptorTable } from "../../src/shared/descriptor-table.ts";
 import { emptyHandOff, type HandOff, HandOffRing } from "../../src/shared/hand-off-ring.ts";
-import { WorkerState } from "../../src/shared/layout.ts";
-import { allocate } from "../../src/shared/memory.ts";
+import { Header, WorkerState } from "../../src/shared/layout.ts";
+import { allocate, park } from "../../src/shared/memory.ts";
 import { WorkerRows } from "../../src/shared/worker-rows.ts";
 import { eventually } from "../support/eventually.ts";
 import { Client, LOOPBACK } from "./client.ts";
@@ -27,6 +26,8 @@ const WORKERS = 2;
 const BACKLOG = 4_096;
 /** A third of the heartbeat that may be missed. */
 const BEAT_MS = 300;
+/** No test here opens more. */
+const FD_MAX = 8_192;
 /** Order of the rig's listeners. */
 const KINDS: readonly ListenerKind[] = ["inbound", "outbound", "forward"];
 
@@ -179,6 +180,11 @@ export class Rig {
     return this.#ended;
   }
 
+  /** Has this thread stand still, so that all that runs is the acceptor. */
+  block(milliseconds: number): void {
+    park(this.memory.words, Header.draining, 0, milliseconds);
+  }
+
   /** Ends everything. Returns what is still owned by anybody, and the violations, both to be 0. */
   async stop(): Promise<{ why: string; owned: number; violations: number }> {
     for (const client of this.#clients) client.close();
@@ -203,15 +209,11 @@ export class Rig {
   }
 }
 
-/** Sockets that this process has open. */
+/** Descriptors of this process that are sockets of IP; the runtimes' own are pipes and the like. */
 export function openSockets(): number {
   let count = 0;
-  for (const fd of readdirSync("/proc/self/fd")) {
-    try {
-      if (readlinkSync(`/proc/self/fd/${fd}`).startsWith("socket:")) count++;
-    } catch {
-      // The directory's own descriptor is closed by now.
-    }
+  for (let fd = 0; fd < FD_MAX; fd++) {
+    if (localAddress(arena, fd) !== null) count++;
   }
   return count;
 }

@@ -206,7 +206,14 @@ test("deadlines beyond the wheel's horizon", () => {
 });
 
 test("a clock that jumps far ahead expires all that is due, once, and nothing else", () => {
-  for (const jumpMs of [TURN_MS - 1, TURN_MS, TURN_MS + 1, 3 * TURN_MS, 1_000 * TURN_MS + 77]) {
+  for (const jumpMs of [
+    TURN_MS - 1,
+    TURN_MS,
+    TURN_MS + 1,
+    3 * TURN_MS,
+    1_000 * TURN_MS + 77,
+    1e13,
+  ]) {
     const { wheel, timer, advance } = bench(1_000);
     for (let i = 0; i < 3_000; i++) wheel.arm(timer(`${i}`), 1_000 + i * 7);
     wheel.arm(timer("later"), 1_000 + jumpMs + 1_000);
@@ -221,7 +228,11 @@ test("a clock that jumps far ahead expires all that is due, once, and nothing el
       if (deadlineMs <= nowMs - TICK_MS) assert.ok(names.has(i), "late");
     }
     assert.is(advance(nowMs + 999 - TICK_MS).includes("later"), false);
-    assert.ok(advance(nowMs + 1_000 + TICK_MS).join().includes("later"));
+    assert.ok(
+      advance(nowMs + 1_000 + TICK_MS)
+        .join()
+        .includes("later"),
+    );
   }
 });
 

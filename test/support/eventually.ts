@@ -38,6 +38,14 @@ export async function eventually<T>(
   }
 }
 
+/**
+ * Lets time pass, only to show that nothing happens meanwhile: idle CPU, silence on a socket. What is
+ * to happen is waited for with `eventually()`.
+ */
+export async function lapse(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 type Answer<T> = { ok: true; value: Exclude<T, false | null> } | { ok: false; last: string };
 
 async function ask<T>(check: () => T | Promise<T>): Promise<Answer<T>> {

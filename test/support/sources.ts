@@ -22,12 +22,13 @@ export function read(file: string): string {
 /** A source without its comments; strings stay. Good for what this project's formatter leaves. */
 export function withoutComments(text: string): string {
   const blank = (comment: string): string => comment.replace(/[^\n]/g, "");
-  return text.replace(/\/\*[\s\S]*?\*\//g, blank).replace(/(^|\s)\/\/ .*$/gm, "$1");
+  return text.replace(/(?<=^|[\s(])\/\*[\s\S]*?\*\//g, blank).replace(/(^|\s)\/\/ .*$/gm, "$1");
 }
 
-/** What a file imports or exports from, types too, static or `import()` of a literal. */
-export function importsOf(text: string): readonly string[] {
-  const code = withoutComments(text);
+/** What a file imports or exports from, static or `import()` of a literal; with types unless not. */
+export function importsOf(text: string, { withTypes = true } = {}): readonly string[] {
+  const plain = withoutComments(text);
+  const code = withTypes ? plain : plain.replace(/^(?:import|export) type\b[^;]*;/gm, "");
   const statics = code.matchAll(/^(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']/gm);
   const others = code.matchAll(/(?:^import\s*|\bimport\(\s*)["']([^"']+)["']/gm);
   return [...statics, ...others].map(([, specifier]) => specifier ?? "");
@@ -38,30 +39,58 @@ export function resolveImport(file: string, specifier: string): string {
   return relative(ROOT, join(ROOT, dirname(file), specifier));
 }
 
-export type Span = { readonly name: string; readonly line: number; readonly lines: number };
+export type Span = {
+  /** Its first line, as it stands. */
+  readonly head: string;
+  readonly line: number;
+  readonly lines: number;
+};
 
-const CONTROL = /^\s*(?:\} )?(?:if|else|for|while|do|switch|try|catch|finally|return|case|default)\b/;
-const FUNCTION = /\bfunction\b|=> \{$|^\s*(?:[a-zA-Z#]|\[)[\w#. ]*(?:<.*>)?\(.*\{$|^\s*\).*\{$/;
+const OPENS = /(?:=>|\)(?:: .+)?) \{$/;
+const CONTROL = /^\s*(?:\} )?(?:if|else|for|while|do|switch|try|catch|finally)\b/;
 
 /**
- * Finds functions by their indentation, which the formatter makes dependable: from a line that opens
- * one to the next line that closes at the same depth.
+ * Finds functions by their indentation, which the formatter makes dependable: from the line that
+ * begins one to the first line after its `{` that closes at the same depth.
  */
 export function functionsIn(text: string): readonly Span[] {
   const lines = text.split("\n");
   const spans: Span[] = [];
   for (const [index, line] of lines.entries()) {
-    if (!line.endsWith("{") || CONTROL.test(line) || !FUNCTION.test(line)) continue;
-    const indent = /^\s*/.exec(line)?.[0] ?? "";
-    const end = lines.findIndex((other, at) => at > index && other.startsWith(`${indent}}`));
+    if (!OPENS.test(line)) continue;
+    const depth = depthOf(line);
     let start = index;
     // A signature of several lines ends in `): T {` at the depth where it began.
     if (/^\s*\)/.test(line)) {
       do start -= 1;
-      while (start > 0 && !(lines[start] ?? "").startsWith(`${indent}${firstChar(lines[start], indent)}`));
+      while (start > 0 && depthOf(lines[start] ?? "") > depth);
     }
-    const name = /([\w#]+)\s*(?:<.*>)?\(|(\w+)(?:: .*)? =/.exec(lines[start] ?? "")?.[0] ?? "?";
-    if (end !== -1) spans.push({ name: name.trim(), line: start + 1, lines: end - start + 1 });
+    const head = lines[start] ?? "";
+    if (CONTROL.test(head)) continue;
+    const close = `${" ".repeat(depth)}}`;
+    const end = lines.findIndex((other, at) => at > index && other.startsWith(close));
+    if (end !== -1) spans.push({ head: head.trim(), line: start + 1, lines: end - start + 1 });
   }
   return spans;
+}
+
+/** Leading spaces; an empty line is deeper than any. */
+function depthOf(line: string): number {
+  const depth = line.search(/\S/);
+  return depth === -1 ? Number.POSITIVE_INFINITY : depth;
+}
+
+/** Finds import cycles among files: each as the files of the circle, the first one again at its end. */
+export function cyclesIn(imports: ReadonlyMap<string, readonly string[]>): readonly string[][] {
+  const cycles: string[][] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    const at = path.indexOf(file);
+    if (at !== -1) cycles.push([...path.slice(at), file]);
+    if (at !== -1 || done.has(file)) return;
+    for (const next of imports.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file, []);
+  return cycles;
 }

@@ -6,14 +6,18 @@
 import { CR, LF } from "./chars.ts";
 import { CHUNK_HEADER_BYTES_MAX, ChunkedDecoder, writeChunkHeader } from "./chunked.ts";
 import { bytesOf, Field } from "./field-names.ts";
+import { FIELDS_MAX } from "./field-section.ts";
 import { BodyKind } from "./framing.ts";
 import { isForbiddenTrailer } from "./trailers.ts";
 import { put, writeFields } from "./write-fields.ts";
 
 const LAST_CHUNK = bytesOf("0\r\n");
 
-/** Bytes that `relay` may write more than it reads: a chunk's frame and the last chunk. */
-export const BODY_GROWTH_BYTES = CHUNK_HEADER_BYTES_MAX + 2 + 8;
+/**
+ * Bytes that `relay` may write more than it reads: a chunk's frame, the last chunk, and a space in
+ * each trailer field.
+ */
+export const BODY_GROWTH_BYTES = CHUNK_HEADER_BYTES_MAX + 2 + 8 + FIELDS_MAX;
 
 export class BodyRelay {
   /** Offset after the last input byte used by the last `relay`. */

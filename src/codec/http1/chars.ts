@@ -30,11 +30,13 @@ export const TAB = 0x09;
 export const LF = 0x0a;
 export const CR = 0x0d;
 export const SP = 0x20;
+export const QUOTE = 0x22;
+export const STAR = 0x2a;
 export const COMMA = 0x2c;
 export const SLASH = 0x2f;
 export const COLON = 0x3a;
 export const SEMICOLON = 0x3b;
-export const STAR = 0x2a;
+export const BACKSLASH = 0x5c;
 
 export function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39;

@@ -1,18 +1,19 @@
 /**
- * The chunked coding, RFC 9112 §7.1, strictly: sizes of at most 15 hexadecimal digits without sign
- * or space, extensions read by their grammar's bytes and thrown away under a budget, CRLF after
- * each chunk, trailers parsed as fields. What goes on is always coded anew (`chunkHeader`,
- * `LAST_CHUNK`), so no disguise in a size line or an extension can reach a backend.
+ * The chunked coding, RFC 9112 §7.1, strictly: sizes below 2^53 of at most 16 hexadecimal digits
+ * without sign or space, extensions thrown away under a budget, CRLF after each chunk, trailers
+ * parsed as fields. What goes on is always coded anew (`writeChunkHeader`), so no disguise in a
+ * size line or an extension can reach a backend.
  */
-import { CR, FIELD_VALUE, HEX, LF, SEMICOLON } from "./chars.ts";
+import { BACKSLASH, CR, FIELD_VALUE, HEX, LF, QUOTE, SEMICOLON } from "./chars.ts";
 import type { Http1Error } from "./errors.ts";
 import { FieldSection, Step } from "./field-section.ts";
 
-/** Digits of a chunk size without leading zeros: 2^53 has 14. */
-const SIZE_DIGITS_MAX = 13;
-/** Size line with zeros and extensions; nobody needs more. */
+/** Digits of a chunk size, leading zeros included: some senders pad to 64 bits. */
+const SIZE_DIGITS_MAX = 16;
+/** Size line with extensions; nobody needs more. */
 const SIZE_LINE_BYTES_MAX = 4_096;
-/** Bytes of extensions and zeros over a whole body per byte of data, plus one size line's worth. */
+/** Bytes of size lines over a whole body: so many, and so many more for each byte of data. */
+const OVERHEAD_BYTES_MAX = 4 * SIZE_LINE_BYTES_MAX;
 const OVERHEAD_PER_DATA_BYTE = 16;
 /** Bytes of a trailer section; its field count is limited like a head's. */
 export const TRAILER_BYTES_MAX = 16_384;
@@ -20,12 +21,14 @@ export const TRAILER_BYTES_MAX = 16_384;
 const State = {
   size: 0,
   extension: 1,
-  sizeEnd: 2,
-  data: 3,
-  dataCr: 4,
-  dataLf: 5,
-  trailers: 6,
-  done: 7,
+  quoted: 2,
+  quotedPair: 3,
+  sizeEnd: 4,
+  data: 5,
+  dataCr: 6,
+  dataLf: 7,
+  trailers: 8,
+  done: 9,
 } as const;
 type State = (typeof State)[keyof typeof State];
 
@@ -37,13 +40,13 @@ export class ChunkedDecoder {
   readonly trailers = new FieldSection();
   #state: State = State.size;
   #digits = 0;
-  #hasDigit = false;
   #remaining = 0;
   #lineBytes = 0;
   #overheadBytes = 0;
   #dataBytes = 0;
 
   reset(): void {
+    this.error = "bad-chunk";
     this.#state = State.size;
     this.#startLine();
     this.#overheadBytes = 0;
@@ -87,9 +90,9 @@ export class ChunkedDecoder {
       case State.size:
         return this.#stepSize(byte);
       case State.extension:
-        if (byte === CR) this.#state = State.sizeEnd;
-        else if (FIELD_VALUE[byte] === 0) return false;
-        return this.#countLine();
+      case State.quoted:
+      case State.quotedPair:
+        return this.#stepExtension(byte);
       case State.sizeEnd:
         if (byte !== LF) return false;
         this.#overheadBytes += this.#lineBytes;
@@ -109,16 +112,34 @@ export class ChunkedDecoder {
   #stepSize(byte: number): boolean {
     const digit = HEX[byte] ?? 255;
     if (digit !== 255) {
-      this.#hasDigit = true;
-      if (this.#remaining > 0 || digit > 0) this.#digits++;
+      this.#digits++;
       this.#remaining = this.#remaining * 16 + digit;
-      return this.#digits <= SIZE_DIGITS_MAX && this.#countLine();
+      return (
+        this.#digits <= SIZE_DIGITS_MAX &&
+        this.#remaining <= Number.MAX_SAFE_INTEGER &&
+        this.#countLine()
+      );
     }
-    if (!this.#hasDigit) return false;
+    if (this.#digits === 0) return false;
     if (byte === CR) this.#state = State.sizeEnd;
     else if (byte === SEMICOLON) this.#state = State.extension;
     else return false;
     return true;
+  }
+
+  /** A quoted string must end on its line, or another reader may see the line end elsewhere. */
+  #stepExtension(byte: number): boolean {
+    if (byte === CR) {
+      if (this.#state !== State.extension) return false;
+      this.#state = State.sizeEnd;
+      return true;
+    }
+    if (FIELD_VALUE[byte] === 0) return false;
+    if (this.#state === State.quotedPair) this.#state = State.quoted;
+    else if (byte === QUOTE) {
+      this.#state = this.#state === State.quoted ? State.extension : State.quoted;
+    } else if (byte === BACKSLASH && this.#state === State.quoted) this.#state = State.quotedPair;
+    return this.#countLine();
   }
 
   #countLine(): boolean {
@@ -127,19 +148,18 @@ export class ChunkedDecoder {
 
   /** One-byte chunks with long extensions make a proxy read much for little (CVE-2024-22019). */
   #isWithinBudget(): boolean {
-    const budget = SIZE_LINE_BYTES_MAX * 4 + this.#dataBytes * OVERHEAD_PER_DATA_BYTE;
+    const budget = OVERHEAD_BYTES_MAX + this.#dataBytes * OVERHEAD_PER_DATA_BYTE;
     return this.#overheadBytes <= budget;
   }
 
   #startLine(): void {
     this.#digits = 0;
-    this.#hasDigit = false;
     this.#remaining = 0;
     this.#lineBytes = 0;
   }
 
   #decodeTrailers(bytes: Uint8Array, at: number, end: number): boolean {
-    const step = this.trailers.parse(bytes, at, end);
+    const step = this.trailers.parse(bytes, at, Math.min(end, at + TRAILER_BYTES_MAX));
     if (step === Step.malformed) {
       this.error = this.trailers.error;
       return false;
@@ -149,7 +169,7 @@ export class ChunkedDecoder {
       this.consumed = at + this.trailers.end;
       return true;
     }
-    if (end - at <= TRAILER_BYTES_MAX) return true;
+    if (end - at < TRAILER_BYTES_MAX) return true;
     this.error = "head-too-large";
     return false;
   }

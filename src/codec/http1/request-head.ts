@@ -131,7 +131,7 @@ export class RequestHead {
     for (let i = 0; i < there; i++) {
       const byte = bytes[at + i] ?? 0;
       if (byte !== HTTP_1_1[i] && !((i === MAJOR || i === MINOR) && isDigit(byte))) {
-        return i > MINOR || byte === LF || byte === CR ? "bad-line-end" : "bad-version";
+        return i > MINOR || byte === LF ? "bad-line-end" : "bad-version";
       }
       if (i !== MINOR) continue;
       if (bytes[at + MAJOR] !== 0x31 || byte > 0x31) return "version-not-supported";
