@@ -24,12 +24,16 @@ const files = readdirSync(join(root, "test"), { recursive: true })
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
   .sort();
 const tasks = files.flatMap((file) => {
-  const head = readFileSync(join(root, file), "utf8").split("\n", HEAD_LINES).join("\n");
+  const text = readFileSync(join(root, file), "utf8");
+  const head = text.split("\n", HEAD_LINES).join("\n");
+  const isSeeded = text.includes("seeded(");
   const timeoutS = Number(/^\/\/ timeout: ([0-9]+)s$/m.exec(head)?.[1] ?? TIMEOUT_DEFAULT_S);
   const isExclusive = /^\/\/ exclusive$/m.test(head);
   const runtimes = runtime === null ? ["bun", "deno"] : [runtime];
-  return runtimes.map((runtime) => ({ file, runtime, timeoutS, isExclusive }));
+  return runtimes.map((runtime) => ({ file, runtime, timeoutS, isExclusive, isSeeded }));
 });
+// Chosen here, so that it is known even of a test that was killed.
+const seed = process.env.SEED ?? String(1 + Math.floor(Math.random() * 0xffff_fffe));
 const running = new Set();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.on(signal, () => {
@@ -60,7 +64,7 @@ function runOne({ file, runtime, timeoutS }) {
   // A group of its own, so that what a test left behind ends with it.
   const child = spawn(command, args, {
     cwd: root,
-    env: { ...childEnv, NO_COLOR: "1" },
+    env: { ...childEnv, NO_COLOR: "1", SEED: seed },
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
@@ -94,7 +98,7 @@ function runOne({ file, runtime, timeoutS }) {
   });
 }
 
-function report({ file, runtime }, { end, text, seconds }) {
+function report({ file, runtime, isSeeded }, { end, text, seconds }) {
   let filePassed = 0;
   let fileFailed = 0;
   for (const [, ok, bad] of text.matchAll(/^suite .+: ([0-9]+) passed, ([0-9]+) failed$/gm)) {
@@ -109,9 +113,9 @@ function report({ file, runtime }, { end, text, seconds }) {
   const mark = fileFailed > 0 ? "FAIL" : "ok  ";
   console.log(`${mark} ${runtime.padEnd(4)} ${file}  ${counts}  ${seconds.toFixed(1)} s`);
   if (fileFailed === 0) return;
-  const seed = /^SEED=[0-9]+$/m.exec(text)?.[0];
+  const prefix = isSeeded || /^SEED=/m.test(text) ? `SEED=${seed} ` : "";
   console.log(`${text.trimEnd().replace(/^/gm, "  | ")}${why ? `\n  ${why}` : ""}`);
-  console.log(`  again: ${seed ? `${seed} ` : ""}npm test -- ${file} --runtime ${runtime}`);
+  console.log(`  again: ${prefix}npm test -- ${file} --runtime ${runtime}`);
 }
 
 function killGroup(child) {

@@ -126,7 +126,9 @@ export class Pending implements Pollable {
     }
     this.#handOff.sni = verdict.sni;
     this.#handOff.alpn = verdict.alpn;
-    this.decide(verdict.protocol);
+    // Refused where HTTP is parsed, with a 400: it must not reach a backend as opaque bytes.
+    const isBadHttp = verdict.reason === "malformed-request-line";
+    this.decide(isBadHttp ? "http1" : verdict.protocol);
     return true;
   }
 

@@ -49,10 +49,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
   const listeners = await openListeners(arena, config);
   const memory = allocate(config.workers ?? defaultWorkers());
   const app = config.app === null ? null : await addressOf(config.app, "--app");
-  const nowMs = (): number => {
-    clock.read();
-    return clock.nowMs;
-  };
+  const nowMs = (): number => clock.readMs();
   const counters = allCounters(memory);
   const series = new SeriesRegistry(counters, nowMs);
   const state = { isDraining: false, isReady: false };
@@ -85,10 +82,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
     onResolve: (authority) => registry.want(authority),
     onAccess: (line) => writeStderr(`${line}\n`),
   });
-  const bound = [
-    ...listeners.map((l) => `${l.kind} ${formatHostPort(formatIp(l.ip), l.port)}`),
-    `admin ${formatHostPort(config.admin.host, adminServer.port)}`,
-  ];
+  const bound = describeBound(listeners, formatHostPort(config.admin.host, adminServer.port));
   const admin = adminApp(
     adminDeps({
       memory,
@@ -109,20 +103,41 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
   state.isReady = true;
   for (const line of bound) log.info(`listening: ${line}`);
   log.info("ready", { workers: memory.layout.workers, runtime: runtime.name });
-  const stop = async (): Promise<void> => {
-    if (state.isDraining) return;
+  const stop = (): Promise<void> => {
+    if (state.isDraining) return Promise.resolve();
     state.isDraining = true;
-    log.info("draining", { graceMs: config.shutdownGraceMs });
-    await threads.stopAccepting();
-    startDraining(memory);
-    threads.wakeAll();
-    const isDrained = await within(threads.drained(), config.shutdownGraceMs);
-    if (!isDrained) log.warn("the grace is over; what was still in flight is cut");
-    registry.stop();
-    await within(adminServer.close(), ADMIN_CLOSE_MS);
+    return drain({ config, log, threads, memory, registry, adminServer });
   };
   stopRequested = () => process.kill(process.pid, "SIGTERM");
   return { bound, adminPort: adminServer.port, stop };
+}
+
+/** `kind host:port` of each listener, the admin API last. */
+function describeBound(listeners: readonly ListenerSpec[], admin: string): string[] {
+  const lines = listeners.map((l) => `${l.kind} ${formatHostPort(formatIp(l.ip), l.port)}`);
+  return [...lines, `admin ${admin}`];
+}
+
+type Draining = {
+  readonly config: RunConfig;
+  readonly log: Logger;
+  readonly threads: Threads;
+  readonly memory: Memory;
+  readonly registry: Registry;
+  readonly adminServer: HttpServer;
+};
+
+/** Nothing new, then what is in flight, up to the grace; the admin API goes last. */
+async function drain(running: Draining): Promise<void> {
+  const { config, log, threads, memory } = running;
+  log.info("draining", { graceMs: config.shutdownGraceMs });
+  await threads.stopAccepting();
+  startDraining(memory);
+  threads.wakeAll();
+  const isDrained = await within(threads.drained(), config.shutdownGraceMs);
+  if (!isDrained) log.warn("the grace is over; what was still in flight is cut");
+  running.registry.stop();
+  await within(running.adminServer.close(), ADMIN_CLOSE_MS);
 }
 
 /** The admin API's own connections are not waited for longer. */

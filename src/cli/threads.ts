@@ -3,7 +3,6 @@
  * or exits is buried (what it owned is closed, what it had pending is given back) and replaced; the
  * connections that wait in its ring are served by its successor.
  */
-import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { fileURLToPath } from "node:url";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
@@ -26,6 +25,8 @@ import { WorkerRows } from "../shared/worker-rows.ts";
 /** Pause before a worker that died is replaced: a loop of deaths must not become a busy one. */
 const RESTART_MS = 100;
 
+/** What a thread that threw is given to end. */
+const DESTROY_MS = 100;
 /** How often it is looked whether the workers' threads still exist. */
 const WATCH_MS = 200;
 
@@ -95,7 +96,8 @@ export class Threads {
     if (this.#acceptor === null) return;
     this.#acceptor.port.postMessage({ kind: "stop-accepting" });
     wake(this.#options.arena, this.#acceptor.wakeFd);
-    this.wakeAll();
+    // It hands on what it still holds; the workers must not have ended by then.
+    await this.#acceptor.ended;
   }
 
   /** Resolves when every worker has ended. */
@@ -144,12 +146,13 @@ export class Threads {
       this.#ports[worker] = null;
       clearInterval(this.#watches[worker]);
       port1.close();
-      await pool.destroy().catch(() => {});
+      // Of a thread that is gone the pool may wait for the end for ever.
+      await Promise.race([pool.destroy().catch(() => {}), after(DESTROY_MS)]);
       if (error === null && this.#isStopping) return;
       log.error("a worker ended, and is replaced", { worker, error: describe(error) });
       this.#bury(worker);
       if (this.#isStopping) return;
-      await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
+      await after(RESTART_MS);
       await this.#startWorker(worker);
       await this.#ended[worker];
     });
@@ -164,7 +167,7 @@ export class Threads {
     return new Promise((resolve) => {
       const timer = setInterval(() => {
         const threadId = this.rows.get(worker, "threadId");
-        if (threadId === 0 || existsSync(`/proc/self/task/${threadId}`)) return;
+        if (threadId === 0 || isThreadAlive(threadId)) return;
         clearInterval(timer);
         resolve("its thread exited");
       }, WATCH_MS);
@@ -185,6 +188,8 @@ export class Threads {
         log.error("the acceptor ended", { error: describe(error) });
         process.exit(1);
       });
+    port1.on("message", (message: FromWorker) => this.#onMessage(message));
+    port1.unref();
     this.#acceptor = { port: port1, wakeFd, ended };
   }
 
@@ -231,6 +236,15 @@ function poolFor(entry: string): Tinypool {
     useAtomics: false,
     idleTimeout: 0,
   } as ConstructorParameters<typeof Tinypool>[0]);
+}
+
+/** Asks the kernel by signal 0, which reaches nobody. */
+function isThreadAlive(threadId: number): boolean {
+  return libc.tgkill(process.pid, threadId, 0) === 0;
+}
+
+function after(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function describe(error: unknown): string {

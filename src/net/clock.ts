@@ -28,4 +28,10 @@ export class Clock {
     this.nowUs = seconds * 1e6 + Math.floor(view.getUint32(TIMESPEC + 8, true) / 1e3);
     this.nowMs = Math.floor(this.nowUs / 1e3);
   }
+
+  /** Reads the clock and returns `nowMs`; for whoever has no loop that reads it. */
+  readMs(): number {
+    this.read();
+    return this.nowMs;
+  }
 }

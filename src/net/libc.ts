@@ -36,6 +36,7 @@ const FUNCTIONS = {
   getrlimit: f("i32", "i32", "address"),
   setrlimit: f("i32", "i32", "address"),
   gettid: f("i32"),
+  tgkill: f("i32", "i32", "i32", "i32"),
   __errno_location: f("address"),
 } as const satisfies Record<string, CSignature>;
 

@@ -79,7 +79,7 @@ export class Poller {
   /** Waits up to `timeoutMs` and returns the number of events. A signal's interruption counts 0. */
   wait(timeoutMs: number): number {
     const count = libc.epoll_wait(this.fd, this.#arena.address + EVENTS, BATCH, timeoutMs);
-    return count < 0 ? 0 : count;
+    return Math.max(count, 0);
   }
 
   /** The handler of event `index`, or null when it has closed since. */

@@ -10,20 +10,16 @@
 import { Step } from "../codec/http1/field-section.ts";
 import { Method } from "../codec/http1/method.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
-import type { Endpoint, Service } from "../mesh/snapshot.ts";
-import { INPUT, INPUT_BYTES } from "../net/arena.ts";
-import { BROKEN, type Connection, END, WAIT } from "../net/connection.ts";
+import type { Service } from "../mesh/snapshot.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
-import { accessLine } from "./access-log.ts";
 import type { ClientOrigin } from "./client.ts";
-import { ClientConnection } from "./client-connection.ts";
 import { ClosingClient } from "./closing-client.ts";
 import { ConnectClient } from "./connect-client.ts";
 import type { Context } from "./context.ts";
 import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import * as limits from "./limits.ts";
-import type { Outcome } from "./outcome.ts";
+import { ReadingClient } from "./reading-client.ts";
 import { type Reply, replyMethodNotAllowed, replyToBadRequest, replyToFailure } from "./respond.ts";
 import { Router } from "./router.ts";
 import type { Upstream } from "./upstream.ts";
@@ -31,117 +27,63 @@ import type { Upstream } from "./upstream.ts";
 const State = { head: 0, waiting: 1, exchange: 2, over: 3 } as const;
 type State = (typeof State)[keyof typeof State];
 
-export class Downstream extends ClientConnection {
+export class Downstream extends ReadingClient {
   readonly #exchange: Exchange;
   readonly #router: Router;
   #state: State = State.head;
   #head: RequestHead | null = null;
-  /** Bytes that were read but not used: part of a head or body, or what was sent ahead. */
-  readonly #kept: KeptBytes;
-  /** The kept bytes are to be looked at; otherwise they wait for more. */
-  #isUnseen = false;
   #progress = 0;
   /** CONNECT was read; set while the bytes behind it are put aside. */
   #connectTo: Service | null = null;
-  #access: { method: string; target: string; authority: string } | null = null;
 
   constructor(context: Context, fd: number, origin: ClientOrigin) {
     super(context, fd, origin);
-    this.#kept = new KeptBytes(context.io.arena);
     this.#exchange = new Exchange(context, this);
     this.#router = new Router(context, origin);
     this.arm(limits.HEAD_TIMEOUT_MS);
   }
 
-  /** Starts to serve; with `early` bytes in `arena` that were read before. */
   begin(): void {
     this.readable = true;
     this.io.loop.defer(this);
   }
 
   protected override onReady(drained: boolean): void {
-    if (this.hasError) return this.#abort();
+    if (this.hasError) return this.abort();
     if (drained) this.#exchange.upstream?.pump();
-    if (this.isOpen && this.readable) this.#pump();
-  }
-
-  override onDeferred(): void {
-    if (this.isOpen) this.#pump();
-  }
-
-  override onFault(): void {
-    this.#abort();
-  }
-
-  /** Something this connection waited for has changed; it looks again at the end of the turn. */
-  wantsPump(): void {
-    this.io.loop.defer(this);
+    if (this.isOpen && this.readable) this.pump();
   }
 
   /** Discovery has news: the request is read again, from its kept first byte. */
   onDirectoryChange(): void {
     if (this.#state !== State.waiting) return;
     this.#state = State.head;
-    this.#isUnseen = true;
+    this.isUnseen = true;
     this.wantsPump();
   }
 
   /** Closes at once if nothing is going on; otherwise after the response under way. */
   drain(): void {
-    if (this.#state === State.head && this.#kept.length === 0 && this.#head === null) this.close();
+    if (this.#state === State.head && this.kept.length === 0 && this.#head === null) this.close();
   }
 
-  #pump(): void {
-    for (let reads = 0; this.isOpen; reads++) {
-      if (this.#isUnseen) {
-        if (!this.#useKept()) return;
-        continue;
-      }
-      if (!this.readable || !this.#wantsBytes()) return;
-      if (reads >= limits.READS_PER_TURN) return this.wantsPump();
-      const kept = this.#kept;
-      const at = kept.length > 0 ? kept.end : INPUT;
-      const count = this.read(at, kept.length > 0 ? kept.room : INPUT_BYTES);
-      if (count === WAIT) return;
-      if (count === BROKEN) return this.#abort();
-      if (count === END) return this.#onEnd();
-      this.#onBytes(kept.length > 0 ? kept.start : INPUT, at + count);
-    }
+  protected override wantsBytes(areKept: boolean): boolean {
+    if (this.#state === State.exchange) return this.#exchange.takesBody;
+    return this.#state === State.head && (areKept || this.queuedBytes === 0);
   }
 
-  /** Looks at the kept bytes before the socket's. False: it is not their turn. */
-  #useKept(): boolean {
-    const { start, end } = this.#kept;
-    if (this.#state === State.head) this.#process(start, end);
-    else if (this.#state === State.exchange && this.#exchange.takesBody)
-      this.#relayBody(start, end);
-    else return false;
-    return true;
-  }
-
-  #wantsBytes(): boolean {
-    switch (this.#state) {
-      case State.head:
-        return this.queuedBytes === 0;
-      case State.exchange:
-        return this.#exchange.takesBody;
-      default:
-        return false;
-    }
-  }
-
-  #onBytes(start: number, end: number): void {
+  protected override use(start: number, end: number): void {
     if (this.#state === State.head) this.#process(start, end);
     else this.#relayBody(start, end);
   }
 
-  #onEnd(): void {
-    const isIdle = this.#state === State.head && this.#kept.length === 0 && this.#head === null;
+  protected override onEnd(): void {
+    const isIdle = this.#state === State.head && this.kept.length === 0 && this.#head === null;
     if (isIdle) return this.close();
     // The request's rest will never come (RFC 9112 §8).
     this.context.count("client_aborted");
     if (this.#state === State.head) this.#refuse(replyToBadRequest("bad-framing"));
-    else this.#abort();
+    else this.abort();
   }
 
   /** Parses requests from `bytes[start, end)` until one is under way. */
@@ -150,25 +92,21 @@ export class Downstream extends ClientConnection {
     let at = start;
     while (this.isOpen) {
       if (this.#connectTo !== null) return this.#connect(this.#connectTo, at, end);
-      if (this.#state !== State.head) return this.#keep(at, end, true);
-      if (at === end) return this.#keep(at, end, false);
+      if (this.#state !== State.head) return this.keep(at, end, true);
+      if (at === end) return this.keep(at, end, false);
       if (this.#head === null) {
         this.#head = this.context.takeRequestHead();
         this.arm(limits.HEAD_TIMEOUT_MS);
       }
       const head = this.#head;
       const step = head.parse(bytes, at, end);
-      if (step === Step.incomplete) return this.#keep(at, end, false);
+      if (step === Step.incomplete) return this.keep(at, end, false);
       if (step === Step.malformed) return this.#refuse(replyToBadRequest(head.error));
       const used = this.#serve(head, at, end);
-      if (this.#isWaiting()) return this.#keep(at, end, false);
+      if ((this.#state as State) === State.waiting) return this.keep(at, end, false);
       if (used === -1) return this.#refuse(replyToBadRequest("bad-chunk"));
       at = used;
     }
-  }
-
-  #isWaiting(): boolean {
-    return this.#state === State.waiting;
   }
 
   /** Starts the exchange for a parsed head; returns how far the bytes were used. */
@@ -184,7 +122,8 @@ export class Downstream extends ClientConnection {
       } else this.#replyOnly("overloaded", head);
       return past;
     }
-    if (this.context.access !== null) this.#access = this.#router.describe(bytes, base, head);
+    if (this.context.access !== null)
+      this.#exchange.access = this.#router.describe(bytes, base, head);
     if (route.kind === "refused") {
       this.#replyOnly(route.code, head);
       return past;
@@ -217,7 +156,7 @@ export class Downstream extends ClientConnection {
   /** What follows a CONNECT is not HTTP any more; it goes with the bytes behind it. */
   #connect(service: Service, at: number, end: number): void {
     const kept = new KeptBytes(this.io.arena);
-    if (!kept.keep(at, end)) return this.#abort();
+    if (!kept.keep(at, end)) return this.abort();
     this.context.inFlight++;
     this.#letGo();
     this.#state = State.over;
@@ -242,11 +181,11 @@ export class Downstream extends ClientConnection {
       this.context.count("bad_request");
       this.#exchange.abort();
       this.#leave();
-      if (this.#exchange.hasResponded) return this.#abort();
+      if (this.#exchange.hasResponded) return this.abort();
       return this.#refuse(replyToBadRequest("bad-chunk"));
     }
     if (!this.isOpen) return;
-    this.#keep(used, end, used < end && this.#exchange.request.isDone);
+    this.keep(used, end, used < end && this.#exchange.request.isDone);
     if (this.#exchange.upstream?.isBroken) this.#exchange.onBackendGone("backend-closed");
   }
 
@@ -265,24 +204,18 @@ export class Downstream extends ClientConnection {
   afterExchange(goesOn: boolean): void {
     this.#leave();
     if (!this.isOpen) return;
-    if (this.isBroken) return this.#abort();
+    if (this.isBroken) return this.abort();
     if (!goesOn || this.context.isDraining) return this.#finish(!this.#exchange.request.isDone);
     this.#state = State.head;
     this.arm(limits.CLIENT_IDLE_MS);
-    this.#isUnseen = this.#kept.length > 0;
-    if (this.#isUnseen || this.readable) this.wantsPump();
+    this.isUnseen = this.kept.length > 0;
+    if (this.isUnseen || this.readable) this.wantsPump();
   }
 
   /** The response broke off: the client sees a reset, never a short body that looks whole. */
   cut(): void {
     this.#leave();
     this.reset();
-  }
-
-  logAccess(outcome: Outcome): void {
-    if (this.context.access === null || this.#access === null) return;
-    this.context.access(accessLine(this.#access, outcome, this.origin));
-    this.#access = null;
   }
 
   /** Both sides agreed to leave HTTP: kept bytes go first, then all that comes. */
@@ -292,13 +225,9 @@ export class Downstream extends ClientConnection {
     this.context.count("upgraded");
     // `detach` gave the endpoint's place in the balancer back; the tunnel takes its own.
     this.context.balancer.acquire(endpoint);
-    this.#join(upstream, endpoint);
-  }
-
-  #join(server: Connection, endpoint: Endpoint): void {
-    const { start, end, length } = this.#kept;
-    this.joinTunnel(server, endpoint, length > 0 ? { start, end } : null);
-    this.#kept.clear();
+    const { start, end, length } = this.kept;
+    this.joinTunnel(upstream, endpoint, length > 0 ? { start, end } : null);
+    this.kept.clear();
   }
 
   #refuse(reply: Reply): void {
@@ -317,7 +246,7 @@ export class Downstream extends ClientConnection {
 
   /** Nothing more is answered; unread bytes would have a close reset the response. */
   #finish(needsLinger: boolean): void {
-    const isUnread = this.#kept.length > 0;
+    const isUnread = this.kept.length > 0;
     this.#letGo();
     this.#state = State.over;
     new ClosingClient(this, needsLinger || isUnread).begin();
@@ -335,7 +264,7 @@ export class Downstream extends ClientConnection {
     }
     const isClientsTurn = this.queuedBytes > 0 || this.#exchange.takesBody;
     const progress = this.bytesRead + this.bytesWritten;
-    if (isClientsTurn && progress === this.#progress) return this.#abort();
+    if (isClientsTurn && progress === this.#progress) return this.abort();
     this.#progress = progress;
     this.arm(limits.CLIENT_STALL_MS);
   }
@@ -346,7 +275,7 @@ export class Downstream extends ClientConnection {
   }
 
   /** The client is gone, or not worth waiting for. */
-  #abort(): void {
+  protected override abort(): void {
     if (!this.isOpen) return;
     this.#exchange.abort();
     this.#leave();
@@ -360,17 +289,11 @@ export class Downstream extends ClientConnection {
   #letGo(): void {
     this.context.directory.stopWaiting(this);
     this.#dropHead();
-    this.#kept.clear();
+    this.kept.clear();
   }
 
   #dropHead(): void {
     if (this.#head !== null) this.context.returnRequestHead(this.#head);
     this.#head = null;
-  }
-
-  /** Keeps `bytes[at, end)` for later. */
-  #keep(at: number, end: number, isUnseen: boolean): void {
-    this.#isUnseen = isUnseen && end > at;
-    if (!this.#kept.keep(at, end)) this.#abort();
   }
 }

@@ -12,18 +12,17 @@ import { isIdempotent, Method } from "../codec/http1/method.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import { REQUEST_HEAD_GROWTH_BYTES, writeRequestHead } from "../codec/http1/write-request.ts";
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
-import { CHUNK_BYTES, NONE, OUTPUT } from "../net/arena.ts";
+import { CHUNK_BYTES, NONE } from "../net/arena.ts";
 import { Dial, type DialFailure } from "../net/dial.ts";
+import { accessLine, type Requested } from "./access-log.ts";
 import type { Context } from "./context.ts";
 import type { Downstream } from "./downstream.ts";
 import type { ProxyErrorCode } from "./errors.ts";
 import { FAILFAST_MS, TRIES_MAX } from "./limits.ts";
 import { codeOf } from "./open-tunnel.ts";
 import { record } from "./outcome.ts";
+import { RELAY_SCRATCH } from "./scratch.ts";
 import { Upstream } from "./upstream.ts";
-
-/** Room for a body's bytes behind a head of the largest size. */
-export const RELAY_SCRATCH = OUTPUT + CHUNK_BYTES + 8_192;
 
 const NONE_TRIED: readonly Endpoint[] = [];
 
@@ -32,6 +31,8 @@ export class Exchange {
   readonly context: Context;
   /** Carries the request's body. */
   readonly request = new BodyRelay();
+  /** For the access log, if there is one. */
+  access: Requested | null = null;
   isActive = false;
   isHead = false;
   minorVersion = 1;
@@ -64,10 +65,7 @@ export class Exchange {
     this.client = client;
   }
 
-  /**
-   * Starts a request whose head is parsed. `bytes[bodyStart, end)` came after the head. Returns
-   * how far they were used; the rest is the caller's to keep. -1: the body is malformed.
-   */
+  /** Starts a request. Returns how far the bytes up to `end` were used; -1: the body is malformed. */
   start(
     head: RequestHead,
     base: number,
@@ -285,7 +283,9 @@ export class Exchange {
       this.#series >= 0 ? this.#series : (endpoint?.series ?? this.#service?.series ?? 0);
     const outcome = { series, endpoint, status: this.#status, latencyUs: this.#latencyUs };
     record(this.context, outcome);
-    this.client.logAccess(outcome);
+    if (this.access !== null)
+      this.context.access?.(accessLine(this.access, outcome, this.client.origin));
+    this.access = null;
   }
 
   #freeChunk(): void {

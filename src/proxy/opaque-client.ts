@@ -145,7 +145,8 @@ export class OpaqueClient extends ClientConnection {
       return;
     }
     this.context.count("client_spoke_first");
-    if (verdict.protocol !== "http1") return this.#join();
+    const isHttp = verdict.protocol === "http1" || verdict.reason === "malformed-request-line";
+    if (!isHttp) return this.#join();
     this.#becomeHttp();
   }
 

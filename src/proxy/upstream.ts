@@ -14,9 +14,10 @@ import { INPUT, INPUT_BYTES, OUTPUT } from "../net/arena.ts";
 import { BROKEN, Connection, END, WAIT } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import type { Context } from "./context.ts";
-import { type Exchange, RELAY_SCRATCH } from "./exchange.ts";
+import type { Exchange } from "./exchange.ts";
 import { INTERIM_MAX, POOL_IDLE_MARGIN_MS, POOL_IDLE_MS, READS_PER_TURN } from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
+import { RELAY_SCRATCH } from "./scratch.ts";
 
 /** A body's first bytes travel in one write with the head up to this size; beyond it, two. */
 const JOINED_BYTES_MAX = 16_384;

@@ -1,5 +1,6 @@
 import * as assert from "uvu/assert";
 import { answers, desk } from "../support/admin.ts";
+import { settled } from "../support/later.ts";
 import { suite } from "../support/test.ts";
 
 const test = suite("admin/app");
@@ -38,7 +39,7 @@ test("one build of the metrics at a time, shared by those who wait", async () =>
       builds += 1;
       running += 1;
       most = Math.max(most, running);
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await settled();
       running -= 1;
       return `build ${builds}\n`;
     },

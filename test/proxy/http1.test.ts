@@ -2,6 +2,7 @@
 /** HTTP/1 through the real program: hostile clients, hostile backends, and what must pass intact. */
 import * as assert from "uvu/assert";
 import { eventually } from "../support/eventually.ts";
+import { later } from "../support/later.ts";
 import { type Program, startProgram } from "../support/program.ts";
 import { fixedOrigin, type RawOrigin, rawOrigin, send } from "../support/raw.ts";
 import { suite } from "../support/test.ts";
@@ -238,12 +239,12 @@ test("no byte after an Upgrade request flows before its 101", async () => {
   const origin = await rawOrigin((socket, text) => {
     if (text.includes("early")) socket.write("echo:early");
     else if (text.endsWith("\r\n\r\n")) {
-      setTimeout(() => {
+      later(100, () => {
         assert.not.match(origin.received[0] ?? "", /early/);
         socket.write(
           "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n",
         );
-      }, 100);
+      });
     }
   });
   await through(origin, async (port) => {

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import * as assert from "uvu/assert";
+import { later } from "../support/later.ts";
 import { type Program, startProgram } from "../support/program.ts";
 import { rawOrigin, send } from "../support/raw.ts";
 import { suite } from "../support/test.ts";
@@ -73,7 +74,7 @@ test("a client that is silent first and then speaks HTTP is served as HTTP", asy
   await withProgram([`--app=127.0.0.1:${origin.port}`], async (program) => {
     const text = await new Promise<string>((resolve) => {
       const socket = connect(program.port("inbound"), "127.0.0.1", () => {
-        setTimeout(() => socket.write("GET / HTTP/1.1\r\nHost: a\r\nA:  b\r\n\r\n"), 300);
+        later(300, () => socket.write("GET / HTTP/1.1\r\nHost: a\r\nA:  b\r\n\r\n"));
       });
       socket.on("data", (chunk) => {
         socket.destroy();

@@ -70,6 +70,7 @@ test("every index of every record", () => {
     fault: 8,
     pooled: 9,
     inFlight: 10,
+    threadId: 11,
     $stride: 32,
   });
   assert.equal(indices(EndpointRow), {

@@ -18,6 +18,7 @@ const FIELDS: readonly WorkerField[] = [
   "fault",
   "pooled",
   "inFlight",
+  "threadId",
 ];
 
 test("new rows are empty and own no descriptor", () => {

@@ -167,8 +167,9 @@ export function mutated(random: Random, original: string): string {
     const at = random.below(result.length + 1);
     const to = at + random.below(6);
     const cut = random.pick(["", random.pick(SNIPPETS), String.fromCharCode(random.below(256))]);
-    if (random.chance(0.5)) result = result.slice(0, at) + cut + result.slice(at);
-    else if (random.chance(0.5)) result = result.slice(0, at) + cut + result.slice(to);
+    const kind = random.below(3);
+    if (kind === 0) result = result.slice(0, at) + cut + result.slice(at);
+    else if (kind === 1) result = result.slice(0, at) + cut + result.slice(to);
     else result = result.slice(0, to) + result.slice(at, to + random.below(30)) + result.slice(to);
   }
   return result;

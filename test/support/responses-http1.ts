@@ -189,6 +189,11 @@ const FIELDS: readonly ResponseRow[] = [
     ConnectionChoice.upgrade,
   ),
   passes("HTTP/1.1 101 x|Upgrade: websocket", "HTTP/1.1 101 x", { status: 101 }),
+  passes("HTTP/1.0 101 x|Upgrade: w|Connection: upgrade", "HTTP/1.1 101 x", {
+    status: 101,
+    minorVersion: 0,
+    keepAlive: false,
+  }),
   passes("HTTP/1.1 101 x|Connection: upgrade", "HTTP/1.1 101 x", { status: 101 }),
   passes("HTTP/1.1 426 x|Upgrade: h|Connection: upgrade", "HTTP/1.1 426 x|Upgrade: h", {
     status: 426,

@@ -31,7 +31,7 @@ export class ResponseHead {
   keepAlive = true;
   /** What `Keep-Alive: timeout=` says, seconds; -1 without. */
   idleSeconds = -1;
-  /** 101 with Connection: upgrade. */
+  /** 101 with Upgrade and Connection: upgrade, in HTTP/1.1. */
   upgrades = false;
   /** Offset of the first byte after the head, once done. */
   end = 0;
@@ -114,7 +114,11 @@ export class ResponseHead {
     this.keepAlive =
       (options & Option.close) === 0 &&
       (this.minorVersion === 1 || (options & Option.keepAlive) !== 0);
-    this.upgrades = this.status === 101 && upgrades > 0 && (options & Option.upgrade) !== 0;
+    this.upgrades =
+      this.status === 101 &&
+      this.minorVersion === 1 &&
+      upgrades > 0 &&
+      (options & Option.upgrade) !== 0;
     if ((options & Option.nominates) !== 0) dropNominated(bytes, base, fields);
     return Step.done;
   }

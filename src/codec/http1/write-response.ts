@@ -21,7 +21,8 @@ export type ConnectionChoice = (typeof ConnectionChoice)[keyof typeof Connection
 /**
  * Writes the head to `bytes[out, …)` and returns where it ends. `body` is how the body will be
  * framed towards the client. A length that frames nothing (HEAD, 304) is passed on as it is;
- * interim responses and 204 carry none (RFC 9112 §6.1, RFC 9110 §8.6).
+ * interim responses and 204 carry none (RFC 9112 §6.1, RFC 9110 §8.6). Upgrade goes on with
+ * ConnectionChoice.upgrade, and in a 426 to say what would do.
  */
 export function writeResponseHead(
   bytes: Uint8Array,
@@ -37,7 +38,7 @@ export function writeResponseHead(
   to = copy(bytes, base + head.reasonStart, base + head.reasonEnd, to);
   bytes[to++] = CR;
   bytes[to++] = LF;
-  const passesUpgrade = head.upgrades || head.status === 426;
+  const passesUpgrade = connection === ConnectionChoice.upgrade || head.status === 426;
   to = writeFields(bytes, base, head.fields, to, (id) => isEndToEnd(id, passesUpgrade));
   const hasNoBody = head.status < 200 || head.status === 204;
   if (body === BodyKind.chunked) {
