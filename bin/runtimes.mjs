@@ -33,11 +33,13 @@ function npmRun(...args) {
   return spawnSync("npm", [...args, "--loglevel=error"], { cwd: root, encoding: "utf8" });
 }
 
-/** The native Bun. npm 11 runs no install scripts, so the binary is taken from its own package. */
+/**
+ * The native Bun. npm 11 runs no install scripts, so the binary is taken from its own package, of
+ * which npm installs the one that fits the machine.
+ */
 export function bunPath() {
-  const arch = process.arch === "arm64" ? "aarch64" : process.arch;
-  const packages = [`bun-${process.platform}-${arch}`, `bun-${process.platform}-${arch}-musl`];
-  return find("bun", isMusl() ? packages.reverse() : packages, "@oven", "bin/bun");
+  const name = `bun-${process.platform}-${process.arch === "arm64" ? "aarch64" : process.arch}`;
+  return find("bun", [name, `${name}-musl`], "@oven", "bin/bun");
 }
 
 /** The native Deno, which has no musl build. */
@@ -103,8 +105,4 @@ function manifest(folder) {
   } catch {
     return null;
   }
-}
-
-function isMusl() {
-  return process.platform === "linux" && !process.report?.getReport().header.glibcVersionRuntime;
 }

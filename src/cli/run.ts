@@ -143,14 +143,19 @@ async function drain(running: Draining): Promise<void> {
 /** The admin API's own connections are not waited for longer. */
 const ADMIN_CLOSE_MS = 500;
 
+/** A launcher passes on what the whole group got too: two signals so close together are one. */
+const SIGNAL_ECHO_MS = 300;
+
 /** Runs a sidecar until SIGTERM or SIGINT; a second one ends it at once. */
 export async function run(config: RunConfig): Promise<number> {
   const log = new Logger({ level: config.logLevel, format: config.logFormat });
   const sidecar = await startSidecar(config, log);
   await new Promise<void>((resolve) => {
-    let signals = 0;
+    let firstMs = 0;
     const onSignal = (): void => {
-      if (++signals > 1) process.exit(130);
+      const nowMs = performance.now();
+      if (firstMs === 0) firstMs = nowMs;
+      else if (nowMs - firstMs > SIGNAL_ECHO_MS) process.exit(130);
       resolve();
     };
     process.on("SIGTERM", onSignal);
@@ -188,7 +193,7 @@ async function openListeners(arena: Arena, config: RunConfig): Promise<ListenerS
       kind: "forward" as const,
       at: forward.listen,
       flag: "--forward",
-      service: `${forward.name}:${forward.port}`,
+      service: formatHostPort(forward.name, forward.port),
     })),
   ];
   const listeners: ListenerSpec[] = [];

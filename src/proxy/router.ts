@@ -3,7 +3,8 @@
  * is kept beside the bytes it was found for, and a hit costs one comparison and no string.
  */
 import type { RequestHead } from "../codec/http1/request-head.ts";
-import { isLinkLocalIp, parseHostPort, parseIp } from "../mesh/address.ts";
+import { isLinkLocalIp, parseIp } from "../mesh/address.ts";
+import { splitAuthority } from "../mesh/authority.ts";
 import type { Service } from "../mesh/snapshot.ts";
 import type { Requested } from "./access-log.ts";
 import type { ClientOrigin } from "./client.ts";
@@ -66,7 +67,7 @@ export class Router {
 
 /** Looks an authority up and refuses what leads back to this process or to a metadata service. */
 export function routeTo(context: Context, origin: ClientOrigin, authority: string): Route {
-  const ip = parseIp(parseHostPort(authority)?.host ?? authority);
+  const ip = parseIp((splitAuthority(authority)?.host ?? "").replace(/^\[|\]$/g, ""));
   const isDirect = origin.authority === null;
   if (ip !== null && isDirect && isLinkLocalIp(ip)) return { kind: "refused", code: "forbidden" };
   const service = context.directory.find(authority);

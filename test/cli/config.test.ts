@@ -193,7 +193,7 @@ test("runConfig() refuses a variable that is nearly one of ours and leaves other
   assert.is(refusal([], env), "no refusal");
 });
 
-// hazards P-18: every number, address and name that is nearly right.
+// Every number, address and name that is nearly right.
 test("runConfig() refuses each bad value of each kind, in one line", () => {
   const names = [
     "",

@@ -5,7 +5,7 @@ import { readdirSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
-import { eventually } from "../support/eventually.ts";
+import { eventually, lapse } from "../support/eventually.ts";
 import { type Program, startProgram } from "../support/program.ts";
 import { fixedOrigin, rawOrigin, send } from "../support/raw.ts";
 import { suite } from "../support/test.ts";
@@ -134,6 +134,8 @@ test("the grace ends, and so does a second signal", async () => {
     const stopped = program.stop();
     if (signals === 2) {
       await eventually(() => program.log().includes("draining"));
+      // Closer together they would be taken for one signal that came twice.
+      await lapse(400);
       program.child.kill("SIGTERM");
     }
     const code = await stopped;

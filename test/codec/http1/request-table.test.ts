@@ -1,6 +1,7 @@
 import * as assert from "uvu/assert";
 import { HEAD_BYTES_MAX } from "../../../src/codec/http1/field-section.ts";
 import { REQUEST_LINE_BYTES_MAX, RequestHead } from "../../../src/codec/http1/request-head.ts";
+import { REQUEST_HEAD_GROWTH_BYTES } from "../../../src/codec/http1/write-request.ts";
 import {
   latin1,
   type Parsed,
@@ -118,6 +119,19 @@ test("what comes behind a head is left alone (H1-27)", () => {
     assert.is(result.kind === "done" && result.rest, rest.length);
     assert.is(result.kind === "done" && result.written, request);
   }
+});
+
+test("a head that takes all the room there is grows by what is allowed", () => {
+  const start = "GET / HTTP/1.1\r\nHost:a\r\nTE:trailers\r\n";
+  const fields = "x:y\r\n".repeat(97);
+  const value = "z".repeat(HEAD_BYTES_MAX - start.length - fields.length - "x:\r\n\r\n".length);
+  const input = `${start}${fields}x:${value}\r\n\r\n`;
+  const result = read(input);
+  assert.is(input.length, HEAD_BYTES_MAX);
+  assert.ok(result.kind === "done" && result.written.endsWith("Connection: TE\r\n\r\n"));
+  const growth = result.kind === "done" ? result.written.length - input.length : -1;
+  // So the rebuilt head is longer than a chunk of a worker's memory.
+  assert.ok(growth > 99 && growth <= REQUEST_HEAD_GROWTH_BYTES, `${growth}`);
 });
 
 test("reset() forgets the last request, whatever became of it", () => {
