@@ -10,7 +10,9 @@
 import { Step } from "../codec/http1/field-section.ts";
 import { Method } from "../codec/http1/method.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
+import { REQUEST_HEAD_GROWTH_BYTES } from "../codec/http1/write-request.ts";
 import type { Service } from "../mesh/snapshot.ts";
+import { CHUNK_BYTES } from "../net/arena.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import type { ClientOrigin } from "./client.ts";
 import { ClosingClient } from "./closing-client.ts";
@@ -62,7 +64,6 @@ export class Downstream extends ReadingClient {
     this.wantsPump();
   }
 
-  /** Closes at once if nothing is going on; otherwise after the response under way. */
   drain(): void {
     if (this.#state === State.head && this.kept.length === 0 && this.#head === null) this.close();
   }
@@ -109,10 +110,14 @@ export class Downstream extends ReadingClient {
     }
   }
 
-  /** Starts the exchange for a parsed head; returns how far the bytes were used. */
   #serve(head: RequestHead, base: number, end: number): number {
     const { bytes } = this.io.arena;
     const past = base + head.end;
+    // Rewritten it may be longer, and must fit a chunk.
+    if (head.end + REQUEST_HEAD_GROWTH_BYTES > CHUNK_BYTES) {
+      this.#refuse(replyToBadRequest("head-too-large"));
+      return past;
+    }
     const route = this.#router.route(bytes, base, head);
     if (route.kind === "unknown") {
       if (this.context.directory.wait(route.authority, this)) {
@@ -163,10 +168,8 @@ export class Downstream extends ReadingClient {
     new ConnectClient(this, kept, service).begin();
   }
 
-  /** Refuses a well-formed request without an exchange. */
   #replyOnly(code: ProxyErrorCode, head: RequestHead): void {
-    const { isChunked, contentLength } = head.framing;
-    const isWhole = !isChunked && contentLength <= 0;
+    const isWhole = !head.framing.isChunked && head.framing.contentLength <= 0;
     this.#dropHead();
     this.#state = State.exchange;
     this.context.inFlight++;
@@ -237,7 +240,6 @@ export class Downstream extends ReadingClient {
     this.#finish(true);
   }
 
-  /** Refuses with a proxy error and closes. */
   #refuseWith(code: ProxyErrorCode): void {
     this.#leave();
     this.writeText(replyToFailure(code, "", true).text);
@@ -274,7 +276,6 @@ export class Downstream extends ReadingClient {
     this.#state = State.over;
   }
 
-  /** The client is gone, or not worth waiting for. */
   protected override abort(): void {
     if (!this.isOpen) return;
     this.#exchange.abort();

@@ -133,10 +133,10 @@ test("the grace ends, and so does a second signal", async () => {
     await eventually(() => origin.received.some((text) => text.includes("GET")));
     const stopped = program.stop();
     if (signals === 2) {
-      await eventually(() => program.log().includes("draining"));
+      await eventually(() => program.log().includes("draining"), { withinMs: 10_000 });
       // Closer together they would be taken for one signal that came twice.
       await lapse(400);
-      program.child.kill("SIGTERM");
+      process.kill(program.child.pid ?? 0, "SIGTERM");
     }
     const code = await stopped;
     assert.ok(signals === 1 ? code === 0 : code === 130, `exit code ${code}`);

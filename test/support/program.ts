@@ -69,7 +69,8 @@ export async function startProgram(
     port,
     admin: (path, init) => fetch(`http://127.0.0.1:${port("admin")}${path}`, init ?? {}),
     stop: () => {
-      child.kill("SIGTERM");
+      // Not `child.kill`: on Deno the exit then counts as the signal's, whatever the status was.
+      process.kill(child.pid ?? 0, "SIGTERM");
       return exited;
     },
     exited,
