@@ -39,7 +39,7 @@ import {
 
 /** Seconds of silence, seconds between probes, probes: a vanished peer is noticed in 40 s. */
 const KEEP_ALIVE = { idleS: 10, intervalS: 10, count: 3 } as const;
-/** Milliseconds that sent bytes may go unacknowledged (S-07). */
+/** Milliseconds that sent bytes may go unacknowledged. */
 const USER_TIMEOUT_MS = 30_000;
 const LIMITS = ARGUMENTS + 384;
 

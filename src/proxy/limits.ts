@@ -1,10 +1,10 @@
-/** Every limit and wait of the data path, with its reason. DESIGN gives the defaults. */
+/** Every limit and wait of the data path, with its reason. */
 
-/** From a head's first byte to its last; slow senders hold a connection no longer (S-01). */
+/** From a head's first byte to its last; slow senders hold a connection no longer. */
 export const HEAD_TIMEOUT_MS = 10_000;
 /** A client's idle keep-alive connection. Long: closing first would race the client's next request. */
 export const CLIENT_IDLE_MS = 3_600_000;
-/** No byte moves although it is the client's turn (S-02, S-03). */
+/** No byte moves although it is the client's turn: slow bodies and slow readers. */
 export const CLIENT_STALL_MS = 60_000;
 /** A closing connection reads on for so long, so that our last response is not reset away. */
 export const LINGER_MS = 1_000;

@@ -28,7 +28,7 @@ function refusal(argv: string[], env: Environment = {}): string {
   return configured.ok ? "no refusal" : configured.message;
 }
 
-test("runConfig() without arguments gives the defaults of the design", () => {
+test("runConfig() without arguments gives the documented defaults", () => {
   const { opaquePorts, ...config } = run([]);
   assert.equal(config, {
     name: null,

@@ -1,4 +1,4 @@
-/** Chunked bodies, and what is in them: a row per case of hazards H1-08 … H1-12. */
+/** Chunked bodies, and what is in them: a row per case, numbered H1-08 … H1-12. */
 import type { Http1Error } from "../../src/codec/http1/errors.ts";
 
 export type ChunkedRow = { readonly name: string; readonly input: string } & (

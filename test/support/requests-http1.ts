@@ -1,9 +1,9 @@
-/** Requests, and what becomes of each: a row per case of hazards H1-01 … H1-30. */
+/** Requests, and what becomes of each: a row per case, numbered H1-01 … H1-30. */
 import type { Http1Error } from "../../src/codec/http1/errors.ts";
 import type { RequestFacts } from "./read-http1.ts";
 
 export type RequestRow = {
-  /** The case of the catalogue of hazards, and what is odd here. */
+  /** The number of the case, and what is odd here. */
   readonly name: string;
   readonly input: string;
 } & (

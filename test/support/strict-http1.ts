@@ -1,6 +1,6 @@
 /**
  * A second reading of what the proxy writes, made of strings and regular expressions and of nothing
- * from the codec: what it refuses must never reach a backend or a client (hazards: oracle O1).
+ * from the codec: what it refuses must never reach a backend or a client.
  */
 import type { BodyFact } from "./read-http1.ts";
 

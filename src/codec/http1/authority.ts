@@ -1,7 +1,7 @@
 /**
  * Whether bytes are `host [":" port]`, RFC 3986 §3.2 without userinfo: a DNS name, an IPv4 address
  * or a bracketed IPv6 address. Lists, paths, user names and ports above 65535 are refused, for each
- * has sent a request to another place than the one that was checked (hazards: H1-18).
+ * has sent a request to another place than the one that was checked.
  */
 import { AUTHORITY, COLON, COMMA, HEX, isDigit } from "./chars.ts";
 

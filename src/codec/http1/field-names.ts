@@ -33,7 +33,7 @@ const NAMES: readonly (readonly [string, number])[] = [
   ["x-forwarded-client-cert", Field.identity],
 ];
 
-/** All fields of the mesh begin so; none of them is believed from the wire (hazards: H1-26). */
+/** All fields of the mesh begin so; none of them is believed from the wire. */
 const MESH_PREFIX = bytesOf("l5d-");
 
 /** Hash of an empty name; `hashName` adds one byte, letters folded to lower case. */
