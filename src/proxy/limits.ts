@@ -2,7 +2,7 @@
 
 /** From a head's first byte to its last; slow senders hold a connection no longer. */
 export const HEAD_TIMEOUT_MS = 10_000;
-/** A client's idle keep-alive connection. Long: closing first would race the client's next request. */
+/** An idle client. Long: closing first would race the next request. */
 export const CLIENT_IDLE_MS = 3_600_000;
 /** No byte moves although it is the client's turn: slow bodies and slow readers. */
 export const CLIENT_STALL_MS = 60_000;

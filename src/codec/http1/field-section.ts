@@ -8,7 +8,7 @@ import { COLON, CR, FIELD_VALUE, LF, SP, TAB, TCHAR } from "./chars.ts";
 import type { Http1Error } from "./errors.ts";
 import { fieldOf, hashName, NAME_HASH_SEED } from "./field-names.ts";
 
-/** Field lines in one section (many tiny ones are an attack of their own; the same count holds for both versions). */
+/** Field lines in one section: each costs memory of its own, however short. HTTP/2 has the same. */
 export const FIELDS_MAX = 100;
 /** Bytes of a whole head, start line included: one chunk of a worker's memory. */
 export const HEAD_BYTES_MAX = 65_536;
