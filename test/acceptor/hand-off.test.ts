@@ -2,7 +2,7 @@
 // exclusive
 /** The hand-off under stress, through the real program: 100,000 connections. */
 import * as assert from "uvu/assert";
-import { handOffStress } from "../support/hand-off-stress.ts";
+import { handOffStress, KEPT_MAX } from "../support/hand-off-stress.ts";
 import { suite } from "../support/test.ts";
 
 const CONNECTIONS = 100_000;
@@ -15,7 +15,10 @@ test("no connection ever gets another's bytes, no descriptor is lost or closed t
   assert.is(figures.crossed, 0, JSON.stringify(figures));
   assert.is(figures.missing, 0, JSON.stringify(figures));
   assert.is(figures.violations, 0, JSON.stringify(figures));
-  assert.ok(figures.descriptorsAfter <= figures.descriptorsBefore, JSON.stringify(figures));
+  assert.ok(
+    figures.descriptorsAfter <= figures.descriptorsBefore + KEPT_MAX,
+    JSON.stringify(figures),
+  );
   assert.ok(figures.echoed > CONNECTIONS / 3, JSON.stringify(figures));
 });
 

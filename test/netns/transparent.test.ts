@@ -75,14 +75,11 @@ test("HTTP and TCP reach their original destination, IPv4 and IPv6", async () =>
     const curl = (url: string): string => inside("curl", "-sS", "-m", "5", url);
     assert.is(curl("http://10.77.0.1:8080/v4"), "GET /v4 10.77.0.1:8080");
     assert.is(curl("http://[fd77::1]:8080/v6"), "GET /v6 [fd77::1]:8080");
+    const say = fileURLToPath(new URL("../support/say.mjs", import.meta.url));
     for (const host of ["10.77.0.1", "fd77::1"]) {
-      const script = `const s=require("net").connect(9090,"${host}",()=>s.write("\\0raw"));
-        s.on("data",(d)=>{process.stdout.write(d);s.destroy()});setTimeout(()=>process.exit(1),5000).unref()`;
-      assert.is(inside("node", "-e", script), "echo:\0raw");
+      assert.is(inside("node", say, host, "9090", "\u0001raw"), "echo:\u0001raw");
     }
-    const silent = `const s=require("net").connect(7070,"10.77.0.1");
-      s.on("data",(d)=>{process.stdout.write(d);s.destroy()});setTimeout(()=>process.exit(1),2000).unref()`;
-    assert.is(inside("node", "-e", silent), "I speak first");
+    assert.is(inside("node", say, "10.77.0.1", "7070"), "I speak first");
     const metrics = inside("curl", "-sS", "-m", "5", "http://127.0.0.1:4191/metrics");
     assert.match(metrics, /request_total\{[^}]*target_addr="10\.77\.0\.1:8080"[^}]*\} 1/);
     assert.match(metrics, /request_total\{[^}]*target_addr="\[fd77::1\]:8080"[^}]*\} 1/);
