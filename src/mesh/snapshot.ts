@@ -48,9 +48,7 @@ export type ThreadStart = {
   readonly ownPorts: readonly number[];
 };
 
-export type ToWorker =
-  | { readonly kind: "snapshot"; readonly bytes: Uint8Array }
-  | { readonly kind: "access-log"; readonly on: boolean };
+export type ToWorker = { readonly kind: "snapshot"; readonly bytes: Uint8Array };
 
 export type FromWorker =
   | { readonly kind: "ready" }

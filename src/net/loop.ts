@@ -1,6 +1,6 @@
 /**
  * A thread's event loop: wait for sockets, serve them, expire timers, run what was put off. It
- * blocks in epoll_wait, not in the runtime's loop; every TURN_MS, and whenever it is woken, it lets
+ * blocks in epoll_wait, not in the runtime's loop; every TURN_MS it lets
  * the runtime have a turn of its own (messages, garbage collection, the pool's book-keeping).
  */
 import { TimerWheel } from "../lib/timer-wheel.ts";
@@ -35,7 +35,6 @@ export class Loop {
   #deferred: Deferred[] = [];
   #running: Deferred[] = [];
   #stopped = false;
-  #wantsRuntime = false;
 
   constructor(arena: Arena) {
     this.arena = arena;
@@ -49,8 +48,7 @@ export class Loop {
     let turnedMs = this.clock.nowMs;
     while (!this.#stopped) {
       this.turn();
-      if (this.#wantsRuntime || this.clock.nowMs - turnedMs >= TURN_MS) {
-        this.#wantsRuntime = false;
+      if (this.clock.nowMs - turnedMs >= TURN_MS) {
         turnedMs = this.clock.nowMs;
         await new Promise<void>((resolve) => setImmediate(resolve));
       }
@@ -59,11 +57,6 @@ export class Loop {
 
   stop(): void {
     this.#stopped = true;
-  }
-
-  /** Asks for a turn of the runtime's own loop soon. */
-  yieldSoon(): void {
-    this.#wantsRuntime = true;
   }
 
   /** One turn: events, timers, what was put off. */

@@ -2,8 +2,6 @@
 import { WorkerRow, WorkerState } from "./layout.ts";
 import type { Memory, Words } from "./memory.ts";
 
-export type WorkerStateName = keyof typeof WorkerState;
-
 /** A worker that has not turned its loop for this long gets no new connections. */
 export const HEARTBEAT_MISSED_MS = 1_000;
 

@@ -4,7 +4,6 @@
  */
 
 export const Fault = { none: 0, throw: 1, exit: 2, hang: 3 } as const;
-export type FaultName = Exclude<keyof typeof Fault, "none">;
 
 /** How long a staged hang lasts, milliseconds: longer than the heartbeat is waited for. */
 const HANG_MS = 3_000;

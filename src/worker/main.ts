@@ -156,8 +156,7 @@ class Worker {
     for (;;) {
       const received = receiveMessageOnPort(port) as { message: ToWorker } | undefined;
       if (received === undefined) return;
-      const { message } = received;
-      if (message.kind === "snapshot") this.#takeSnapshot(unpack(message.bytes) as Snapshot);
+      this.#takeSnapshot(unpack(received.message.bytes) as Snapshot);
     }
   }
 

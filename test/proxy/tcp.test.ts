@@ -1,7 +1,7 @@
 // timeout: 120s
 /** Opaque TCP, servers that speak first, half-close, resets, and a gigabyte with flat memory. */
 import { readFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import * as assert from "uvu/assert";
 import { later } from "../support/later.ts";
 import { type Program, startProgram } from "../support/program.ts";
@@ -141,42 +141,36 @@ async function sink(bytes: number): Promise<{ port: number; close(): void }> {
       left -= chunk.length - headEnd;
       if (left > 0) return;
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`);
-      const piece = Buffer.alloc(1 << 20, 0x61);
-      let sent = 0;
-      const more = (): void => {
-        while (sent < bytes) {
-          sent += piece.length;
-          if (!socket.write(piece)) {
-            socket.once("drain", more);
-            return;
-          }
-        }
-      };
-      more();
+      pour(socket, bytes);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { port: (server.address() as AddressInfo).port, close: () => server.close() };
 }
 
+/** Writes `bytes` bytes, 1 MiB at a time, no faster than the socket takes them. */
+function pour(socket: Socket, bytes: number): void {
+  const piece = Buffer.alloc(1 << 20, 0x61);
+  let sent = 0;
+  const more = (): void => {
+    while (sent < bytes) {
+      sent += piece.length;
+      if (!socket.write(piece)) {
+        socket.once("drain", more);
+        return;
+      }
+    }
+  };
+  more();
+}
+
 /** Sends head and body, and returns how many body bytes came back. */
 function pushAndPull(port: number, head: string, bytes: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    const piece = Buffer.alloc(1 << 20, 0x62);
     let received = -1;
-    let sent = 0;
     const socket = connect(port, "127.0.0.1", () => {
       socket.write(head);
-      const more = (): void => {
-        while (sent < bytes) {
-          sent += piece.length;
-          if (!socket.write(piece)) {
-            socket.once("drain", more);
-            return;
-          }
-        }
-      };
-      more();
+      pour(socket, bytes);
     });
     socket.on("error", reject);
     socket.on("close", () => resolve(received));
