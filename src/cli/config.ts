@@ -16,7 +16,13 @@ import { ENDPOINTS_MAX } from "../shared/layout.ts";
 import { type Failure, failure, type ParsedFlags, parseFlags } from "./args.ts";
 import { type CommandName, DEMO, ENTRY_SEPARATOR, type Flag, RUN } from "./keys.ts";
 import { nearest } from "./nearest.ts";
-import { type ForwardConfig, quote, type UpstreamConfig, Wrong } from "./values.ts";
+import {
+  type ForwardConfig,
+  quote,
+  type UpstreamConfig,
+  type UpstreamEndpoint,
+  Wrong,
+} from "./values.ts";
 
 export type { HostPort } from "../mesh/address.ts";
 export type { ForwardConfig, UpstreamConfig, UpstreamEndpoint } from "./values.ts";
@@ -30,7 +36,7 @@ export const FORWARDS_MAX = 64;
 export type RunConfig = {
   /** The service this application is, in lower case. */
   readonly name: string | null;
-  readonly app: HostPort | null;
+  readonly app: UpstreamEndpoint | null;
   /** Listeners have an IP address as host; port 0 picks one. */
   readonly inbound: HostPort;
   readonly outbound: HostPort;

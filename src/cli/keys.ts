@@ -8,13 +8,13 @@ import {
   choice,
   count,
   duration,
+  endpoint,
   forward,
   listener,
   onOff,
   type Parse,
   ports,
   serviceName,
-  target,
   upstream,
 } from "./values.ts";
 
@@ -53,10 +53,10 @@ export const RUN = {
   app: {
     name: "--app",
     variable: "OUTRIGGER_APP",
-    placeholder: "HOST:PORT",
+    placeholder: "[h1:|h2:]HOST:PORT",
     fallback: null,
     help: "where the application listens; inbound traffic without another target goes there",
-    parse: target,
+    parse: endpoint,
   },
   inbound: {
     name: "--inbound",
@@ -85,10 +85,10 @@ export const RUN = {
   upstream: {
     name: "--upstream",
     variable: "OUTRIGGER_UPSTREAM",
-    placeholder: "NAME=HOST:PORT[,HOST:PORT…]",
+    placeholder: "NAME=[h1:|h2:|sidecar:]HOST:PORT[,…]",
     fallback: null,
     isRepeatable: true,
-    help: "a static service",
+    help: "a static service; the prefix says what an endpoint speaks, if not what the client does",
     parse: upstream,
   },
   forward: {

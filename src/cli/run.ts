@@ -48,7 +48,10 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
   raiseDescriptorLimit(arena);
   const listeners = await openListeners(arena, config);
   const memory = allocate(config.workers ?? defaultWorkers());
-  const app = config.app === null ? null : await addressOf(config.app, "--app");
+  const app =
+    config.app === null
+      ? null
+      : { ...(await addressOf(config.app, "--app")), speaks: config.app.speaks };
   const nowMs = (): number => clock.readMs();
   const counters = allCounters(memory);
   const series = new SeriesRegistry(counters, nowMs);

@@ -4,6 +4,7 @@
  */
 import { formatDuration, parseDuration } from "../lib/duration.ts";
 import { type HostPort, isHostName, parseHostPort, parseIp, parsePort } from "../mesh/address.ts";
+import type { Speaks } from "../mesh/snapshot.ts";
 
 /** Why a value was refused, as the end of a line: "expected …". */
 export class Wrong {
@@ -18,8 +19,7 @@ export type Parse<T> = (text: string) => T | Wrong;
 export type UpstreamEndpoint = {
   readonly host: string;
   readonly port: number;
-  /** What the endpoint speaks; null is HTTP/1.1 or TCP, as the client speaks. */
-  readonly protocol: null | "h2";
+  readonly speaks: Speaks;
 };
 
 export type UpstreamConfig = {
@@ -52,6 +52,20 @@ export const target: Parse<HostPort> = (text) => {
   return Object.freeze(parsed);
 };
 
+/** Prefixes of an endpoint that tell what it speaks; without one it is what the client speaks. */
+const PREFIXES: readonly (readonly [prefix: string, speaks: Speaks])[] = [
+  ["h1:", "http1"],
+  ["h2:", "http2"],
+  ["sidecar:", "sidecar"],
+];
+
+/** `[h1:|h2:|sidecar:]HOST:PORT` */
+export const endpoint: Parse<UpstreamEndpoint> = (text) => {
+  const [prefix, speaks] = PREFIXES.find(([each]) => text.startsWith(each)) ?? ["", "any"];
+  const parsed = target(text.slice(prefix.length));
+  return parsed instanceof Wrong ? parsed : Object.freeze({ ...parsed, speaks });
+};
+
 /** Where we listen. No host names: which of its addresses would be meant? Port 0 picks one. */
 export const listener: Parse<HostPort> = (text) => {
   const parsed = parseHostPort(text);
@@ -62,7 +76,7 @@ export const listener: Parse<HostPort> = (text) => {
   return Object.freeze({ host, port: parsed.port });
 };
 
-/** `NAME=HOST:PORT[,HOST:PORT…]` */
+/** `NAME=[PREFIX]HOST:PORT[,[PREFIX]HOST:PORT…]` */
 export const upstream: Parse<UpstreamConfig> = (text) => {
   const [name, list] = halves(text, "=");
   if (list === null) return new Wrong("expected NAME=HOST:PORT[,HOST:PORT…]");
@@ -71,14 +85,12 @@ export const upstream: Parse<UpstreamConfig> = (text) => {
   const endpoints: UpstreamEndpoint[] = [];
   const seen = new Set<string>();
   for (const item of list.split(",")) {
-    if (item.startsWith("h2:")) {
-      return new Wrong(`${quote(item)}: HTTP/2 to upstreams (h2:) is not supported yet`);
-    }
-    const parsed = target(item);
+    const parsed = endpoint(item);
     if (parsed instanceof Wrong) return new Wrong(`${quote(item)}: ${parsed.reason}`);
-    if (seen.has(item.toLowerCase())) return new Wrong(`${quote(item)} is in it twice`);
-    seen.add(item.toLowerCase());
-    endpoints.push(Object.freeze({ ...parsed, protocol: null }));
+    const address = item.toLowerCase().replace(/^(h1|h2|sidecar):/, "");
+    if (seen.has(address)) return new Wrong(`${quote(item)} is in it twice`);
+    seen.add(address);
+    endpoints.push(parsed);
   }
   return Object.freeze({ name: parsedName, endpoints: Object.freeze(endpoints) });
 };

@@ -3,12 +3,14 @@
  * address) keeps both while it stays; they go to another only once no worker can touch them.
  */
 import { formatHostPort, formatIp, type SocketAddress } from "../mesh/address.ts";
-import type { Endpoint } from "../mesh/snapshot.ts";
+import type { Endpoint, Speaks } from "../mesh/snapshot.ts";
 import { EndpointRows } from "../shared/endpoint-rows.ts";
 import { ENDPOINTS_MAX } from "../shared/layout.ts";
 import type { Memory } from "../shared/memory.ts";
 import { Retired } from "./retired.ts";
 import type { SeriesAllocator } from "./series-allocator.ts";
+
+export type EndpointAddress = SocketAddress & { readonly speaks: Speaks };
 
 export type Assigned = {
   readonly endpoints: readonly Endpoint[];
@@ -37,14 +39,14 @@ export class EndpointTable {
    * Makes `addresses` the endpoints of a service from snapshot `version` on, in their order, each
    * once. Those that were among them before are the same objects.
    */
-  assign(service: string, addresses: readonly SocketAddress[], version: number): Assigned {
+  assign(service: string, addresses: readonly EndpointAddress[], version: number): Assigned {
     const former = this.#assigned.get(service);
     const next = new Map<string, Endpoint>();
     let leftOut = 0;
-    for (const { ip, port } of addresses) {
-      const target = formatHostPort(formatIp(ip), port);
+    for (const address of addresses) {
+      const target = formatHostPort(formatIp(address.ip), address.port);
       if (next.has(target)) continue;
-      const endpoint = former?.get(target) ?? this.#obtain(service, target, ip, port);
+      const endpoint = former?.get(target) ?? this.#obtain(service, target, address);
       if (endpoint === null) leftOut++;
       else next.set(target, endpoint);
     }
@@ -70,13 +72,13 @@ export class EndpointTable {
     );
   }
 
-  #obtain(service: string, target: string, ip: Uint8Array, port: number): Endpoint | null {
+  #obtain(service: string, target: string, address: EndpointAddress): Endpoint | null {
     const revived = this.#retired.revive(keyOf(service, target));
     if (revived !== null) return revived;
     const row = this.#takeRow();
     if (row === null) return null;
     const series = this.#series.allocate({ direction: "outbound", authority: service, target });
-    return { row, series, ip, port };
+    return { row, series, ...address };
   }
 
   #takeRow(): number | null {

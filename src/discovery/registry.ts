@@ -3,11 +3,11 @@
  * snapshots they route by. Whatever changes marks its services stale; at the end of the turn these
  * are built anew, and a snapshot is published if anything differs.
  */
-import { formatIp, parseIp, type SocketAddress } from "../mesh/address.ts";
+import { formatIp, type HostPort, parseIp } from "../mesh/address.ts";
 import { lookupKeys, normalizeAuthority, splitAuthority } from "../mesh/authority.ts";
-import type { Service, Snapshot } from "../mesh/snapshot.ts";
+import type { Service, Snapshot, Speaks } from "../mesh/snapshot.ts";
 import type { Memory } from "../shared/memory.ts";
-import { EndpointTable } from "./endpoint-table.ts";
+import { type EndpointAddress, EndpointTable } from "./endpoint-table.ts";
 import { Hosts, type Log } from "./hosts.ts";
 import { NAMES_MAX, Names } from "./names.ts";
 import { Retired } from "./retired.ts";
@@ -22,7 +22,7 @@ const NAME_CHARS_MAX = 253 + ":65535".length;
 
 export type Upstream = {
   readonly name: string;
-  readonly endpoints: readonly { readonly host: string; readonly port: number }[];
+  readonly endpoints: readonly (HostPort & { readonly speaks?: Speaks })[];
 };
 
 export type RegistryOptions = {
@@ -40,7 +40,12 @@ export type RegistryOptions = {
   readonly timing?: Timing;
 };
 
-type Target = { readonly host: string; readonly ip: Uint8Array | null; readonly port: number };
+type Target = {
+  readonly host: string;
+  readonly ip: Uint8Array | null;
+  readonly port: number;
+  readonly speaks: Speaks;
+};
 
 type Entry = {
   readonly name: string;
@@ -82,7 +87,7 @@ export class Registry {
     for (const { name, endpoints } of options.upstreams) {
       const key = normalizeAuthority(name);
       const former = this.#statics.get(key)?.targets ?? [];
-      const targets = endpoints.map(({ host, port }) => targetOf(host, port));
+      const targets = endpoints.map((each) => targetOf(each.host, each.port, each.speaks ?? "any"));
       this.#statics.set(key, newEntry(key, true, [...former, ...targets]));
     }
   }
@@ -115,7 +120,7 @@ export class Registry {
       this.#options.log.warn("too many names are in use; one is refused", { max: NAMES_MAX, name });
       this.#names.refuse(name, "too-many-names", nowMs);
     } else {
-      const entry = newEntry(name, false, [targetOf(split.host, split.port)]);
+      const entry = newEntry(name, false, [targetOf(split.host, split.port, "any")]);
       this.#names.admit(name, entry, nowMs);
     }
     this.#publishSoon();
@@ -201,11 +206,11 @@ export class Registry {
 
   #build(entry: Entry, version: number): void {
     entry.isStale = false;
-    const addresses: SocketAddress[] = [];
+    const addresses: EndpointAddress[] = [];
     let failure: Service["failure"] = null;
-    for (const { host, ip, port } of entry.targets) {
+    for (const { host, ip, port, speaks } of entry.targets) {
       const known = ip === null ? this.#hosts.get(host) : { answers: [ip], failure: null };
-      for (const answer of known.answers) addresses.push({ ip: answer, port });
+      for (const answer of known.answers) addresses.push({ ip: answer, port, speaks });
       failure ??= known.failure;
     }
     const isPending = addresses.length === 0 && failure === null;
@@ -260,11 +265,11 @@ function newEntry(name: string, isStatic: boolean, targets: readonly Target[]): 
 }
 
 /** IPv6 may have its brackets; a name loses its final dot and its capitals. */
-function targetOf(host: string, port: number): Target {
+function targetOf(host: string, port: number, speaks: Speaks): Target {
   const ip = parseIp(host);
-  if (ip !== null) return { host: formatIp(ip), ip, port };
+  if (ip !== null) return { host: formatIp(ip), ip, port, speaks };
   const name = splitAuthority(host)?.host ?? host;
-  return { host: name, ip: parseIp(name), port };
+  return { host: name, ip: parseIp(name), port, speaks };
 }
 
 function isSame(a: readonly Service[], b: readonly Service[]): boolean {

@@ -8,7 +8,14 @@ export type Endpoint = {
   /** 4 or 16 bytes. */
   readonly ip: Uint8Array;
   readonly port: number;
+  readonly speaks: Speaks;
 };
+
+/**
+ * What an endpoint speaks: HTTP/1.1, HTTP/2 by prior knowledge, or it is a sidecar, which takes
+ * HTTP/1 carried as HTTP/2. `any`: whatever the client speaks.
+ */
+export type Speaks = "any" | "http1" | "http2" | "sidecar";
 
 export type Service = {
   /** `web` for a static upstream; `host:port` for one found by DNS. */
@@ -41,7 +48,7 @@ export type ThreadStart = {
   readonly memory: SharedArrayBuffer;
   readonly listeners: readonly ListenerSpec[];
   /** Where inbound traffic without another target goes. */
-  readonly app: { readonly ip: Uint8Array; readonly port: number } | null;
+  readonly app: { readonly ip: Uint8Array; readonly port: number; readonly speaks: Speaks } | null;
   readonly opaquePorts: readonly number[];
   readonly detectTimeoutMs: number;
   /** Ports of ours (listeners and admin), to refuse loops. */

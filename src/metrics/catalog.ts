@@ -43,6 +43,16 @@ const NAMES = [
   "descriptor_violations",
   "no_endpoints",
   "resolve_failed",
+  "refused_not_http",
+  "retried_refused",
+  "http2_requests",
+  "http2_connections_accepted",
+  "http2_connections_opened",
+  "http2_protocol_errors",
+  "http2_malformed",
+  "http2_floods",
+  "http2_goaways_received",
+  "http2_carried",
 ] as const;
 
 export type CounterName = (typeof NAMES)[number];

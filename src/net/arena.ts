@@ -4,9 +4,9 @@
  * one `copyWithin` moves bytes between any two buffers without an object per copy. Pages that were
  * never touched cost nothing.
  *
- *   | syscall arguments 4 KiB | epoll events 12 KiB | input 64 KiB | output 192 KiB | chunks … |
+ *   | arguments 4 KiB | epoll events 12 KiB | input 64 KiB | scratch, see below | chunks … |
  *
- * `input` and `output` are scratch: they belong to whoever runs until it returns to the loop. What
+ * `input` and the scratch areas belong to whoever runs until it returns to the loop. What
  * must outlive the turn lies in chunks of 64 KiB. When all are used, `allocate` returns NONE, and
  * whoever asked gives up its connection.
  */
@@ -31,9 +31,20 @@ export const EVENTS = 4_096;
 export const INPUT = 16_384;
 /** One read. Equal to CHUNK_BYTES, so what could not be written on fits the buffer limit. */
 export const INPUT_BYTES = CHUNK_BYTES;
+/** A message head that is written anew, and somewhat more than a chunk. */
 export const OUTPUT = INPUT + INPUT_BYTES;
-export const OUTPUT_BYTES = 3 * CHUNK_BYTES;
-const CHUNKS = OUTPUT + OUTPUT_BYTES;
+const SCRATCH_BYTES = CHUNK_BYTES + 16_384;
+/** Content whose framing was taken off. */
+export const CONTENT = OUTPUT + SCRATCH_BYTES;
+/** Content with its new framing. */
+export const FRAMED = CONTENT + SCRATCH_BYTES;
+/** A block of HPACK, encoded. */
+export const ENCODED = FRAMED + SCRATCH_BYTES;
+export const ENCODED_BYTES = 2 * CHUNK_BYTES;
+/** A block of HPACK, decoded to text; or a request taken out again to be sent once more. */
+export const DECODED = ENCODED + ENCODED_BYTES;
+const DECODED_BYTES = 4 * CHUNK_BYTES;
+const CHUNKS = DECODED + DECODED_BYTES;
 
 /** No chunk. */
 export const NONE = -1;

@@ -6,7 +6,7 @@
  *   read():  > 0 bytes read · END the peer's FIN · WAIT nothing now · BROKEN reset or failed
  */
 import type { Arena } from "./arena.ts";
-import { CHUNK_BYTES, NONE } from "./arena.ts";
+import { CHUNK_BYTES, NONE, OUTPUT } from "./arena.ts";
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -57,9 +57,11 @@ export abstract class Connection implements Deferred {
   #hangup = false;
   #hasError = false;
   #endAfterFlush = false;
+  /** Chunks with queued bytes, and where in the arena these end in each. */
   #chunks: number[] = [];
-  #headOffset = 0;
-  #tailEnd = 0;
+  #ends: number[] = [];
+  /** Where the first queued byte is. */
+  #first = 0;
 
   constructor(io: Io, fd: number) {
     this.io = io;
@@ -96,13 +98,14 @@ export abstract class Connection implements Deferred {
     this.bytesWritten = other.bytesWritten;
     this.queuedBytes = other.queuedBytes;
     this.#chunks = other.#chunks;
-    this.#headOffset = other.#headOffset;
-    this.#tailEnd = other.#tailEnd;
+    this.#ends = other.#ends;
+    this.#first = other.#first;
     this.io.loop.poller.replace(this.#place, this);
     other.fd = NONE;
     other.#place = NONE;
     other.queuedBytes = 0;
     other.#chunks = [];
+    other.#ends = [];
   }
 
   onEvents(events: number): void {
@@ -110,7 +113,7 @@ export abstract class Connection implements Deferred {
     if ((events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) !== 0) this.#hangup = true;
     if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) !== 0) this.readable = true;
     const hadQueue = this.queuedBytes > 0;
-    if (hadQueue && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) !== 0) this.#flush();
+    if (hadQueue && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) !== 0) this.flush();
     this.onReady(hadQueue && this.queuedBytes === 0);
   }
 
@@ -144,7 +147,7 @@ export abstract class Connection implements Deferred {
       from += this.#send(at, end);
       if (from === end || this.isBroken) return;
     }
-    this.#queue(from, end);
+    this.append(from, end);
   }
 
   /** Sends a FIN once all that was written is on its way. */
@@ -176,6 +179,7 @@ export abstract class Connection implements Deferred {
     this.queuedBytes = 0;
     for (const chunk of this.#chunks) this.io.arena.free(chunk);
     this.#chunks = [];
+    this.#ends = [];
     return fd;
   }
 
@@ -190,40 +194,63 @@ export abstract class Connection implements Deferred {
     return 0;
   }
 
-  #queue(at: number, end: number): void {
+  /** Queues `arena.bytes[at, end)`, to be sent by the next `flush` together with what follows. */
+  append(at: number, end: number): void {
     const { arena } = this.io;
-    let from = at;
-    while (from < end) {
-      if (this.#chunks.length === 0 || this.#tailEnd === CHUNK_BYTES) {
-        const chunk = arena.allocate();
-        if (chunk === NONE) {
-          this.isBroken = true;
-          return;
-        }
-        if (this.#chunks.length === 0) this.#headOffset = 0;
-        this.#chunks.push(chunk);
-        this.#tailEnd = 0;
-      }
-      const chunk = this.#chunks[this.#chunks.length - 1] ?? NONE;
-      const count = Math.min(end - from, CHUNK_BYTES - this.#tailEnd);
-      arena.bytes.copyWithin(chunk + this.#tailEnd, from, from + count);
-      this.#tailEnd += count;
-      this.queuedBytes += count;
+    for (let from = at; from < end && !this.isBroken && this.fd !== NONE; ) {
+      const to = this.reserve(1);
+      const last = this.#chunks.length - 1;
+      const room = (this.#chunks[last] ?? to) + CHUNK_BYTES - to;
+      const count = Math.min(end - from, room);
+      if (this.isBroken) return;
+      arena.bytes.copyWithin(to, from, from + count);
+      this.commit(to + count);
       from += count;
     }
   }
 
-  #flush(): void {
+  /**
+   * Returns where `count` bytes, at most a chunk's, can be written that `commit` then queues. Out of
+   * memory it breaks the connection, and what is written goes nowhere.
+   */
+  reserve(count: number): number {
+    const last = this.#chunks.length - 1;
+    const tail = this.#chunks[last];
+    const end = this.#ends[last];
+    if (tail !== undefined && end !== undefined && end + count <= tail + CHUNK_BYTES) return end;
+    const chunk = this.isBroken || this.fd === NONE ? NONE : this.io.arena.allocate();
+    if (chunk === NONE) {
+      this.isBroken = true;
+      return OUTPUT;
+    }
+    if (last === -1) this.#first = chunk;
+    this.#chunks.push(chunk);
+    this.#ends.push(chunk);
+    return chunk;
+  }
+
+  /** Queues what was written to the place that `reserve` gave, up to `end`. */
+  commit(end: number): void {
+    const last = this.#chunks.length - 1;
+    const from = this.#ends[last];
+    if (this.isBroken || from === undefined) return;
+    this.#ends[last] = end;
+    this.queuedBytes += end - from;
+  }
+
+  /** Sends of the queue what the socket takes. */
+  flush(): void {
     while (this.#chunks.length > 0 && !this.isBroken) {
       const chunk = this.#chunks[0] ?? NONE;
-      const end = this.#chunks.length === 1 ? this.#tailEnd : CHUNK_BYTES;
-      const sent = this.#send(chunk + this.#headOffset, chunk + end);
-      this.#headOffset += sent;
+      const end = this.#ends[0] ?? chunk;
+      const sent = end > this.#first ? this.#send(this.#first, end) : 0;
+      this.#first += sent;
       this.queuedBytes -= sent;
-      if (this.#headOffset < end) return;
+      if (this.#first < end) return;
       this.io.arena.free(chunk);
       this.#chunks.shift();
-      this.#headOffset = 0;
+      this.#ends.shift();
+      this.#first = this.#chunks[0] ?? NONE;
     }
     if (!this.isBroken && this.#endAfterFlush) libc.shutdown(this.fd, SHUT_WR);
   }

@@ -1,7 +1,7 @@
 /** Where a client's connection came from, and what the worker may ask of it. */
 
 import type { SocketAddress } from "../mesh/address.ts";
-import type { ListenerKind } from "../mesh/snapshot.ts";
+import type { ListenerKind, Speaks } from "../mesh/snapshot.ts";
 
 export type ClientOrigin = {
   readonly kind: ListenerKind;
@@ -11,6 +11,8 @@ export type ClientOrigin = {
   readonly authority: string | null;
   /** The same as an address, where it is one. */
   readonly target: SocketAddress | null;
+  /** What the target speaks, where that is known by the way the client came. */
+  readonly speaks: Speaks | null;
   /** The client's address as text. */
   readonly peer: string;
 };

@@ -3,12 +3,16 @@ import type { Balancer } from "../balancer/balancer.ts";
 import { RequestHead } from "../codec/http1/request-head.ts";
 import { ResponseHead } from "../codec/http1/response-head.ts";
 import { Counter, type CounterName } from "../metrics/catalog.ts";
+import { DECODED, ENCODED, ENCODED_BYTES } from "../net/arena.ts";
 import type { Io } from "../net/connection.ts";
+import type { Http2Memory } from "../protocol/http2/connection.ts";
+import { KeptBudget } from "../protocol/http2/kept-data.ts";
 import type { Counters } from "../shared/counters.ts";
 import type { LearnedTargets } from "../shared/learned-targets.ts";
 import type { WorkerRows } from "../shared/worker-rows.ts";
 import type { Client } from "./client.ts";
 import type { Directory } from "./directory.ts";
+import { Http2Pools } from "./http2-pool.ts";
 import { IN_FLIGHT_MAX } from "./limits.ts";
 import type { Pools } from "./pool.ts";
 
@@ -31,6 +35,15 @@ export class Context {
   access: ((line: string) => void) | null = null;
   isDraining = false;
   inFlight = 0;
+  /** What requests and streams keep because the other side is slow. */
+  readonly keptBudget = new KeptBudget();
+  readonly http2: Http2Pools;
+  readonly http2Memory: Http2Memory;
+  /**
+   * Rises whenever a kept request is taken out to DECODED, so that whoever began with text there
+   * sees that it is there no more.
+   */
+  decodedStamp = 0;
   readonly #requestHeads: RequestHead[] = [];
   readonly #responseHeads: ResponseHead[] = [];
 
@@ -45,6 +58,12 @@ export class Context {
     this.learned = parts.learned;
     this.isOwn = parts.isOwn;
     this.detectTimeoutMs = parts.detectTimeoutMs;
+    this.http2 = new Http2Pools(this);
+    this.http2Memory = {
+      budget: this.keptBudget,
+      decodedAt: DECODED,
+      scratch: { start: ENCODED, end: ENCODED + ENCODED_BYTES },
+    };
   }
 
   count(name: CounterName): void {

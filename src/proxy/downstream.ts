@@ -7,31 +7,47 @@
  *    │  └─▶ waiting ─▶ head (again)     over: closed, or taken over by what follows, which is
  *    └────▶ over                        ClosingClient, ConnectClient or a tunnel
  */
-import { Step } from "../codec/http1/field-section.ts";
+import { BodyRelay } from "../codec/http1/body.ts";
+import { type FieldSection, Step } from "../codec/http1/field-section.ts";
+import { BodyKind } from "../codec/http1/framing.ts";
 import { Method } from "../codec/http1/method.ts";
-import type { RequestHead } from "../codec/http1/request-head.ts";
+import { type RequestHead, TargetForm } from "../codec/http1/request-head.ts";
+import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { REQUEST_HEAD_GROWTH_BYTES } from "../codec/http1/write-request.ts";
+import {
+  ConnectionChoice,
+  RESPONSE_HEAD_GROWTH_BYTES,
+  writeResponseHead,
+} from "../codec/http1/write-response.ts";
 import type { Service } from "../mesh/snapshot.ts";
-import { CHUNK_BYTES } from "../net/arena.ts";
+import { CHUNK_BYTES, CONTENT, FRAMED } from "../net/arena.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import type { ClientOrigin } from "./client.ts";
 import { ClosingClient } from "./closing-client.ts";
 import { ConnectClient } from "./connect-client.ts";
 import type { Context } from "./context.ts";
 import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, type ServiceRoute } from "./exchange.ts";
 import * as limits from "./limits.ts";
 import { ReadingClient } from "./reading-client.ts";
 import { type Reply, replyMethodNotAllowed, replyToBadRequest, replyToFailure } from "./respond.ts";
 import { Router } from "./router.ts";
+import type { Requester } from "./sides.ts";
 import type { Upstream } from "./upstream.ts";
 
 const State = { head: 0, waiting: 1, exchange: 2, over: 3 } as const;
 type State = (typeof State)[keyof typeof State];
 
-export class Downstream extends ReadingClient {
+export class Downstream extends ReadingClient implements Requester {
+  readonly isHttp2 = false;
   readonly #exchange: Exchange;
   readonly #router: Router;
+  /** Takes the framing off the request's content. */
+  readonly #request = new BodyRelay();
+  /** Frames the response's for the client. */
+  readonly #response = new BodyRelay();
+  /** The connection can take another request after this one. */
+  #goesOn = true;
   #state: State = State.head;
   #head: RequestHead | null = null;
   #progress = 0;
@@ -56,6 +72,26 @@ export class Downstream extends ReadingClient {
     if (this.isOpen && this.readable) this.pump();
   }
 
+  get isBlocked(): boolean {
+    return this.queuedBytes > 0;
+  }
+
+  /** Bytes were queued: they go at the end of the turn, unless `flush` comes first. */
+  override commit(end: number): void {
+    super.commit(end);
+    this.io.loop.defer(this);
+  }
+
+  override onDeferred(): void {
+    if (!this.isOpen) return;
+    if (this.queuedBytes > 0) {
+      this.flush();
+      if (this.isBroken) return this.abort();
+      if (this.queuedBytes === 0) this.#exchange.upstream?.pump();
+    }
+    if (this.isOpen) this.pump();
+  }
+
   /** Discovery has news: the request is read again, from its kept first byte. */
   onDirectoryChange(): void {
     if (this.#state !== State.waiting) return;
@@ -69,7 +105,7 @@ export class Downstream extends ReadingClient {
   }
 
   protected override wantsBytes(areKept: boolean): boolean {
-    if (this.#state === State.exchange) return this.#exchange.takesBody;
+    if (this.#state === State.exchange) return !this.#request.isDone && !this.#exchange.isBlocked;
     return this.#state === State.head && (areKept || this.queuedBytes === 0);
   }
 
@@ -143,19 +179,37 @@ export class Downstream extends ReadingClient {
       this.#replyOnly("overloaded", head);
       return past;
     }
+    return this.#begin(head, base, end, route);
+  }
+
+  #begin(head: RequestHead, base: number, end: number, route: ServiceRoute): number {
+    const { isChunked, contentLength } = head.framing;
+    const from = isChunked ? BodyKind.chunked : contentLength > 0 ? BodyKind.length : BodyKind.none;
+    let used = base + head.end;
     this.#state = State.exchange;
     this.#progress = -1;
+    this.#goesOn = head.keepAlive;
+    this.#request.start(from, BodyKind.stream, contentLength);
     this.arm(limits.CLIENT_STALL_MS);
-    const used = this.#exchange.start(
-      head,
-      base,
-      end,
-      route.service,
-      route.series,
-      route.timeoutMs,
-    );
-    this.#dropHead();
+    // Intercepted, it was meant for the server in that form, not for a proxy.
+    head.keepsAbsolute = head.form === TargetForm.absolute && this.origin.target !== null;
+    this.#head = null;
+    this.#exchange.start(head, base, route, this.#request.isDone);
+    if (this.#exchange.isActive && !this.#request.isDone && used < end) {
+      used = this.#sendContent(used, end);
+    }
+    this.#exchange.flush();
     return used;
+  }
+
+  /** Returns how far the bytes were used, or -1 when the chunked coding is broken. */
+  #sendContent(start: number, end: number): number {
+    const request = this.#request;
+    if (!request.relay(this.io.arena.bytes, start, end, CONTENT)) return -1;
+    const { isDone, trailers } = request;
+    this.#exchange.sendContent(request.outStart, request.outEnd, isDone && trailers === null);
+    if (trailers !== null) this.#exchange.endContent(trailers, request.trailersBase);
+    return request.consumed;
   }
 
   /** What follows a CONNECT is not HTTP any more; it goes with the bytes behind it. */
@@ -173,13 +227,13 @@ export class Downstream extends ReadingClient {
     this.#dropHead();
     this.#state = State.exchange;
     this.context.inFlight++;
-    this.#exchange.clientKeepsAlive = head.keepAlive;
+    this.#goesOn = head.keepAlive;
     this.replyFailure(code, isWhole);
-    this.afterExchange(isWhole && head.keepAlive);
+    this.afterExchange(isWhole);
   }
 
   #relayBody(start: number, end: number): void {
-    const used = this.#exchange.relayBody(start, end);
+    const used = this.#sendContent(start, end);
     if (used === -1) {
       this.context.count("bad_request");
       this.#exchange.abort();
@@ -188,15 +242,57 @@ export class Downstream extends ReadingClient {
       return this.#refuse(replyToBadRequest("bad-chunk"));
     }
     if (!this.isOpen) return;
-    this.keep(used, end, used < end && this.#exchange.request.isDone);
-    if (this.#exchange.upstream?.isBroken) this.#exchange.onBackendGone("backend-closed");
+    this.keep(used, end, used < end && this.#request.isDone);
+    this.#exchange.flush();
+  }
+
+  writeInterim(head: ResponseHead, base: number): void {
+    this.#writeHead(head, base, BodyKind.none, ConnectionChoice.silent);
+  }
+
+  writeHead(head: ResponseHead, base: number, isEnd: boolean): void {
+    const { minorVersion, wantsUpgrade } = this.#exchange;
+    const isV1 = minorVersion === 1;
+    let to: BodyKind = isV1 ? BodyKind.chunked : BodyKind.untilClose;
+    if (isEnd) to = BodyKind.none;
+    else if (head.framing.contentLength !== -1) to = BodyKind.length;
+    const isDraining = this.context.isDraining;
+    this.#goesOn &&= to !== BodyKind.untilClose && !wantsUpgrade && !isDraining;
+    let choice: ConnectionChoice = ConnectionChoice.silent;
+    if (!this.#goesOn) choice = ConnectionChoice.close;
+    else if (!isV1) choice = ConnectionChoice.keepAlive;
+    this.#response.start(isEnd ? BodyKind.none : BodyKind.stream, to, head.framing.contentLength);
+    this.#writeHead(head, base, to, choice);
+  }
+
+  #writeHead(head: ResponseHead, base: number, to: BodyKind, choice: ConnectionChoice): void {
+    const at = this.reserve(Math.min(CHUNK_BYTES, head.end + RESPONSE_HEAD_GROWTH_BYTES));
+    this.commit(writeResponseHead(this.io.arena.bytes, base, head, to, choice, at));
+  }
+
+  writeContent(start: number, end: number, isLast: boolean): void {
+    if (end > start) {
+      const response = this.#response;
+      response.relay(this.io.arena.bytes, start, end, FRAMED);
+      if (response.outEnd - response.outStart <= limits.JOINED_BYTES_MAX) {
+        this.append(response.outStart, response.outEnd);
+      } else {
+        this.flush();
+        this.write(response.outStart, response.outEnd);
+      }
+    }
+    if (isLast) this.endContent(null, 0);
+  }
+
+  endContent(trailers: FieldSection | null, base: number): void {
+    this.#response.finish(this.io.arena.bytes, FRAMED, trailers, base);
+    this.append(this.#response.outStart, this.#response.outEnd);
   }
 
   /** Writes a proxy-made response; returns its status. */
   replyFailure(code: ProxyErrorCode, isRequestRead: boolean): number {
-    const closes = !isRequestRead || !this.#exchange.clientKeepsAlive || this.context.isDraining;
-    const reply = replyToFailure(code, "", closes);
-    if (closes) this.#exchange.clientKeepsAlive = false;
+    this.#goesOn &&= isRequestRead && !this.context.isDraining;
+    const reply = replyToFailure(code, "", !this.#goesOn);
     // Failed connects are counted one by one, where they fail.
     if (!code.startsWith("connect-")) this.context.count(PROXY_ERRORS[code].counter);
     this.writeText(reply.text);
@@ -204,11 +300,12 @@ export class Downstream extends ReadingClient {
   }
 
   /** The response is written (or queued): on to the next request, or to the end. */
-  afterExchange(goesOn: boolean): void {
+  afterExchange(isWhole: boolean): void {
     this.#leave();
     if (!this.isOpen) return;
     if (this.isBroken) return this.abort();
-    if (!goesOn || this.context.isDraining) return this.#finish(!this.#exchange.request.isDone);
+    const goesOn = isWhole && this.#goesOn && !this.context.isDraining;
+    if (!goesOn) return this.#finish(!this.#exchange.isRequestDone);
     this.#state = State.head;
     this.arm(limits.CLIENT_IDLE_MS);
     this.isUnseen = this.kept.length > 0;
@@ -219,6 +316,12 @@ export class Downstream extends ReadingClient {
   cut(): void {
     this.#leave();
     this.reset();
+  }
+
+  writeSwitch(head: ResponseHead, base: number, end: number): void {
+    this.#writeHead(head, base, BodyKind.none, ConnectionChoice.upgrade);
+    this.append(base + head.end, end);
+    this.flush();
   }
 
   /** Both sides agreed to leave HTTP: kept bytes go first, then all that comes. */
@@ -264,7 +367,8 @@ export class Downstream extends ReadingClient {
       this.#dropHead();
       return this.#refuseWith("request-timeout");
     }
-    const isClientsTurn = this.queuedBytes > 0 || this.#exchange.takesBody;
+    const isClientsTurn =
+      this.queuedBytes > 0 || (!this.#request.isDone && !this.#exchange.isBlocked);
     const progress = this.bytesRead + this.bytesWritten;
     if (isClientsTurn && progress === this.#progress) return this.abort();
     this.#progress = progress;

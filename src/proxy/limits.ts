@@ -27,7 +27,19 @@ export const POOL_SIZE_MAX = 1_024;
 export const IN_FLIGHT_MAX = 100_000;
 /** Requests waiting for a name to be looked up, per worker. */
 export const QUEUE_MAX = 10_000;
+/** Connections of HTTP/2 per endpoint and worker: with 100 streams each, plenty for one endpoint. */
+export const HTTP2_CONNECTIONS_MAX = 16;
+/** One that carried nothing for so long is closed; a new one costs a round trip. */
+export const HTTP2_IDLE_MS = 60_000;
+/** How often a connection of HTTP/2 looks for streams that do not move. */
+export const HTTP2_SWEEP_MS = 1_000;
+/** Silence while streams are open after which the peer is asked whether it lives (Linkerd's). */
+export const HTTP2_PING_MS = 10_000;
+/** … and how long it has to answer. */
+export const HTTP2_PING_TIMEOUT_MS = 3_000;
 /** Interim (1xx) responses to one request. */
 export const INTERIM_MAX = 32;
+/** A body's first bytes travel in one write with the head up to this size; beyond it, in two. */
+export const JOINED_BYTES_MAX = 16_384;
 /** Reads per connection and turn, so that one fast stream does not starve the others. */
 export const READS_PER_TURN = 8;

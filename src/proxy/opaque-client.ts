@@ -11,10 +11,12 @@ import { MSG_DONTWAIT, MSG_PEEK } from "../net/constants.ts";
 import { libc } from "../net/libc.ts";
 import { detect } from "../protocol/detect.ts";
 import type { ClientOrigin } from "./client.ts";
+import { ClosingClient } from "./closing-client.ts";
 import { ClientConnection } from "./client-connection.ts";
 import type { Context } from "./context.ts";
 import { Downstream } from "./downstream.ts";
 import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { Http2Downstream } from "./http2-downstream.ts";
 import { FAILFAST_MS } from "./limits.ts";
 import { EndpointDial } from "./open-tunnel.ts";
 import { recordClose } from "./outcome.ts";
@@ -55,6 +57,7 @@ export class OpaqueClient extends ClientConnection {
   }
 
   begin(): void {
+    if (!this.#isUndecided && this.#isHttpOnly) return this.#refuse("not-http");
     this.arm(FAILFAST_MS);
     this.#lookUp();
   }
@@ -128,6 +131,11 @@ export class OpaqueClient extends ClientConnection {
     this.#join();
   }
 
+  /** What the target speaks was said, and it is HTTP: other bytes are not for it. */
+  get #isHttpOnly(): boolean {
+    return this.origin.speaks === "http1" || this.origin.speaks === "http2";
+  }
+
   /** The client spoke before the server did. */
   #lookAtClient(isFinal: boolean): void {
     const { arena } = this.io;
@@ -146,25 +154,30 @@ export class OpaqueClient extends ClientConnection {
     }
     this.context.count("client_spoke_first");
     const isHttp = verdict.protocol === "http1" || verdict.reason === "malformed-request-line";
-    if (!isHttp) return this.#join();
-    this.#becomeHttp();
+    if (verdict.protocol === "http2") return this.#become(Http2Downstream);
+    if (!isHttp) return this.#isHttpOnly ? this.#refuse("not-http") : this.#join();
+    this.#keepServer();
+    this.#become(Downstream);
   }
 
   /** The dialled connection serves the first request, out of the pool. */
-  #becomeHttp(): void {
+  #keepServer(): void {
     const server = this.#server;
     const endpoint = this.#endpoint;
+    if (server === null || endpoint === null) return;
+    this.context.balancer.release(endpoint);
+    this.context.leave();
+    this.#server = null;
+    new Upstream(this.context, server, endpoint, true).finish(true);
+  }
+
+  #become(Client: typeof Downstream | typeof Http2Downstream): void {
     this.retire();
-    if (server !== null && endpoint !== null) {
-      this.context.balancer.release(endpoint);
-      this.context.leave();
-      this.#server = null;
-      new Upstream(this.context, server, endpoint, true).finish(true);
-    }
-    const downstream = new Downstream(this.context, this.fd, this.origin);
-    downstream.takeOver(this);
-    this.context.clients.add(downstream);
-    downstream.begin();
+    this.#dropServer();
+    const client = new Client(this.context, this.fd, this.origin);
+    client.takeOver(this);
+    this.context.clients.add(client);
+    client.begin();
   }
 
   #join(): void {
@@ -182,7 +195,9 @@ export class OpaqueClient extends ClientConnection {
 
   #refuse(code: ProxyErrorCode): void {
     this.context.count(PROXY_ERRORS[code].counter);
-    this.close();
+    // A FIN, also over bytes that nobody has read: a reset says less.
+    if (code === "not-http") new ClosingClient(this, true).begin();
+    else this.close();
   }
 
   #dropServer(): void {

@@ -1,24 +1,7 @@
 /** Responses that the proxy makes itself. Off the hot path, so plain text is good enough. */
 import { type Http1Error, statusOf } from "../codec/http1/errors.ts";
+import { reasonOf } from "../codec/http1/reasons.ts";
 import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
-
-const REASONS: Readonly<Record<number, string>> = {
-  200: "OK",
-  400: "Bad Request",
-  403: "Forbidden",
-  405: "Method Not Allowed",
-  408: "Request Timeout",
-  414: "URI Too Long",
-  417: "Expectation Failed",
-  431: "Request Header Fields Too Large",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-  505: "HTTP Version Not Supported",
-  508: "Loop Detected",
-};
 
 export type Reply = { readonly status: number; readonly text: string };
 
@@ -44,7 +27,7 @@ function reply(status: number, type: string, text: string, closes: boolean, extr
   return {
     status,
     text:
-      `HTTP/1.1 ${status} ${REASONS[status] ?? "Error"}\r\n` +
+      `HTTP/1.1 ${status} ${reasonOf(status)}\r\n` +
       `Content-Length: 0\r\n${extra}` +
       `Proxy-Status: outrigger; error=${type}; details="${quoted}"\r\n` +
       `l5d-proxy-error: ${quoted}\r\n${closes ? "Connection: close\r\n" : ""}\r\n`,

@@ -4,30 +4,39 @@
  * comes then (a close, or bytes that nobody asked for) closes it.
  */
 import { BodyRelay } from "../codec/http1/body.ts";
+import type { FieldSection } from "../codec/http1/field-section.ts";
 import { Step } from "../codec/http1/field-section.ts";
 import { BodyKind } from "../codec/http1/framing.ts";
+import type { RequestHead } from "../codec/http1/request-head.ts";
 import type { ResponseHead } from "../codec/http1/response-head.ts";
-import { ConnectionChoice, writeResponseHead } from "../codec/http1/write-response.ts";
+import { REQUEST_HEAD_GROWTH_BYTES, writeRequestHead } from "../codec/http1/write-request.ts";
+import { RESPONSE_HEAD_GROWTH_BYTES } from "../codec/http1/write-response.ts";
 import { Timer } from "../lib/timer-wheel.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
-import { INPUT, INPUT_BYTES, OUTPUT } from "../net/arena.ts";
+import { CHUNK_BYTES, CONTENT, FRAMED, INPUT, INPUT_BYTES } from "../net/arena.ts";
 import { BROKEN, Connection, END, WAIT } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import type { Context } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import { INTERIM_MAX, POOL_IDLE_MARGIN_MS, POOL_IDLE_MS, READS_PER_TURN } from "./limits.ts";
+import {
+  INTERIM_MAX,
+  JOINED_BYTES_MAX,
+  POOL_IDLE_MARGIN_MS,
+  POOL_IDLE_MS,
+  READS_PER_TURN,
+} from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
-import { RELAY_SCRATCH } from "./scratch.ts";
+import type { Responder } from "./sides.ts";
 
-/** A body's first bytes travel in one write with the head up to this size; beyond it, two. */
-const JOINED_BYTES_MAX = 16_384;
-
-export class Upstream extends Connection {
+export class Upstream extends Connection implements Responder {
   readonly endpoint: Endpoint;
   isReused = false;
   /** A byte of the current response came. */
   hasReceived = false;
   readonly #context: Context;
+  /** Frames the request's content for the endpoint. */
+  readonly #request = new BodyRelay();
+  /** Takes the framing off the response's. */
   readonly #response = new BodyRelay();
   readonly #timer: Timer;
   #exchange: Exchange | null = null;
@@ -35,7 +44,6 @@ export class Upstream extends Connection {
   #inBody = false;
   #interims = 0;
   #keepAlive = true;
-  #clientGoesOn = true;
   #idleMs = POOL_IDLE_MS;
   #sentBefore = 0;
   /** Bytes that wait for more: an unfinished head or trailer section. */
@@ -51,9 +59,13 @@ export class Upstream extends Connection {
     if (!isCounted) recordOpen(context, endpoint.series);
   }
 
-  /** Bytes of the current request that the kernel took. */
-  get sentBytes(): number {
-    return this.bytesWritten - this.#sentBefore;
+  /** The kernel took no byte of the current request. */
+  get isUnsent(): boolean {
+    return this.bytesWritten === this.#sentBefore;
+  }
+
+  get isBlocked(): boolean {
+    return this.queuedBytes > 0;
   }
 
   begin(exchange: Exchange, isReused: boolean): void {
@@ -67,11 +79,41 @@ export class Upstream extends Connection {
     if (this.readable) this.io.loop.defer(this);
   }
 
+  sendHead(head: RequestHead, base: number, isEnd: boolean): void {
+    const { bytes } = this.io.arena;
+    const { isChunked, contentLength } = head.framing;
+    let to: BodyKind = BodyKind.none;
+    if (!isEnd) to = isChunked ? BodyKind.chunked : BodyKind.length;
+    this.#request.start(isEnd ? BodyKind.none : BodyKind.stream, to, contentLength);
+    const at = this.reserve(Math.min(CHUNK_BYTES, head.end + REQUEST_HEAD_GROWTH_BYTES));
+    this.commit(writeRequestHead(bytes, base, head, at));
+  }
+
+  sendContent(start: number, end: number, isLast: boolean): void {
+    if (end > start) {
+      this.#request.relay(this.io.arena.bytes, start, end, FRAMED);
+      this.#put(this.#request.outStart, this.#request.outEnd);
+    }
+    if (isLast) this.endContent(null, 0);
+  }
+
+  endContent(trailers: FieldSection | null, base: number): void {
+    this.#request.finish(this.io.arena.bytes, FRAMED, trailers, base);
+    this.append(this.#request.outStart, this.#request.outEnd);
+  }
+
+  /** Joins little with what waits, and sends much from where it is. */
+  #put(start: number, end: number): void {
+    if (end - start <= JOINED_BYTES_MAX) return this.append(start, end);
+    this.flush();
+    this.write(start, end);
+  }
+
   /** The exchange is over: back to the pool, or closed. */
   finish(isReusable: boolean): void {
     this.#exchange = null;
-    const isClean =
-      this.#kept.length === 0 && this.queuedBytes === 0 && !this.hasError && this.isOpen;
+    if (!this.isOpen) return;
+    const isClean = this.#kept.length === 0 && this.queuedBytes === 0 && !this.hasError;
     if (!isReusable || !isClean || !this.#keepAlive || this.#context.isDraining)
       return this.close();
     if (this.#idleMs <= 0 || !this.#context.pools.put(this)) return this.close();
@@ -97,8 +139,24 @@ export class Upstream extends Connection {
     if (this.isBroken && this.isOpen && !this.readable) this.#gone();
   }
 
+  /** Bytes were queued by a client that writes at the end of the turn. */
+  override commit(end: number): void {
+    super.commit(end);
+    this.io.loop.defer(this);
+  }
+
   override onDeferred(): void {
-    if (this.isOpen) this.pump();
+    if (!this.isOpen) return;
+    if (this.queuedBytes > 0) this.#flushQueued();
+    if (this.isOpen && this.readable) this.pump();
+  }
+
+  #flushQueued(): void {
+    this.flush();
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    if (this.isBroken) exchange.onBackendGone("backend-closed");
+    else if (this.queuedBytes === 0) exchange.client.wantsPump();
   }
 
   override onFault(): void {
@@ -115,7 +173,7 @@ export class Upstream extends Connection {
         this.#context.count("pool_closed_idle");
         return this.close();
       }
-      if (exchange.client.queuedBytes > 0) return;
+      if (exchange.client.isBlocked) return;
       if (reads === READS_PER_TURN) return this.io.loop.defer(this);
       const kept = this.#kept;
       const at = kept.length > 0 ? kept.end : INPUT;
@@ -129,13 +187,13 @@ export class Upstream extends Connection {
   }
 
   #onEnd(exchange: Exchange, isFin: boolean): void {
-    const { bytes } = this.io.arena;
     this.#keepAlive = false;
-    if (isFin && this.#inBody && this.#response.finish(bytes, OUTPUT)) {
-      exchange.client.write(this.#response.outStart, this.#response.outEnd);
-      return exchange.complete(false, this.#clientGoesOn);
+    if (!isFin || !this.#inBody || !this.#response.finish(this.io.arena.bytes, CONTENT)) {
+      return this.#gone();
     }
-    this.#gone();
+    exchange.client.endContent(null, 0);
+    exchange.client.flush();
+    if (this.#exchange === exchange) exchange.complete(false);
   }
 
   #gone(): void {
@@ -146,93 +204,69 @@ export class Upstream extends Connection {
   /** Uses `bytes[start, end)`. False: this connection is not to be read any more for now. */
   #take(exchange: Exchange, start: number, end: number): boolean {
     let at = start;
-    let out = OUTPUT;
     while (!this.#inBody) {
       this.#head ??= this.#context.takeResponseHead();
       const head = this.#head;
       const step = head.parse(this.io.arena.bytes, at, end);
       if (step === Step.incomplete) return this.#keep(exchange, at, end);
       if (step === Step.malformed) return this.#bad(exchange);
+      // Rewritten it may be longer, and must fit a chunk.
+      if (head.end + RESPONSE_HEAD_GROWTH_BYTES > CHUNK_BYTES) return this.#bad(exchange);
       if (head.status === 101) return this.#switch(exchange, head, at, end);
       if (head.status < 200) {
         if (++this.#interims > INTERIM_MAX) return this.#bad(exchange);
-        this.#writeInterim(exchange, head, at);
+        exchange.onInterim(head, at);
+        exchange.client.flush();
         at += head.end;
         head.reset();
         if (at === end) return this.#keep(exchange, at, end);
         continue;
       }
-      out = this.#writeHead(exchange, head, at);
+      this.#takeHead(exchange, head, at);
+      if (this.#exchange !== exchange) return false;
       at += head.end;
       this.#context.returnResponseHead(head);
       this.#head = null;
       this.#inBody = true;
     }
-    return this.#takeBody(exchange, at, end, out);
+    return this.#takeBody(exchange, at, end);
   }
 
-  #takeBody(exchange: Exchange, start: number, end: number, headEnd: number): boolean {
+  #takeBody(exchange: Exchange, start: number, end: number): boolean {
     const { bytes } = this.io.arena;
     const response = this.#response;
-    const client = exchange.client;
-    if (!response.relay(bytes, start, end, RELAY_SCRATCH)) {
-      client.write(OUTPUT, headEnd);
+    const { client } = exchange;
+    if (!response.relay(bytes, start, end, CONTENT)) {
+      client.flush();
       return this.#bad(exchange);
     }
-    const length = response.outEnd - response.outStart;
-    if (headEnd > OUTPUT && length <= JOINED_BYTES_MAX) {
-      bytes.copyWithin(headEnd, response.outStart, response.outEnd);
-      client.write(OUTPUT, headEnd + length);
-    } else {
-      client.write(OUTPUT, headEnd);
-      client.write(response.outStart, response.outEnd);
-    }
-    if (client.isBroken) {
-      client.onFault();
-      return false;
-    }
-    if (!response.isDone) return this.#keep(exchange, response.consumed, end);
+    const { isDone, trailers } = response;
+    client.writeContent(response.outStart, response.outEnd, isDone && trailers === null);
+    if (trailers !== null) client.endContent(trailers, response.trailersBase);
+    client.flush();
+    if (client.isBroken) client.onFault();
+    // Writing may have shown that the client is gone, which calls the exchange off.
+    if (this.#exchange !== exchange) return false;
+    if (!isDone) return this.#keep(exchange, response.consumed, end);
     // Bytes after the response were not asked for: nobody may ever see them.
     const isExact = response.consumed === end;
     this.#kept.clear();
-    exchange.complete(isExact && this.#keepAlive, this.#clientGoesOn);
+    exchange.complete(isExact && this.#keepAlive);
     return false;
   }
 
-  /** Writes the final head to OUTPUT and returns where it ends. */
-  #writeHead(exchange: Exchange, head: ResponseHead, base: number): number {
+  #takeHead(exchange: Exchange, head: ResponseHead, base: number): void {
     const { status, framing } = head;
-    const isV1 = exchange.minorVersion === 1;
     let from: BodyKind = BodyKind.untilClose;
     if (exchange.isHead || status === 204 || status === 304) from = BodyKind.none;
     else if (framing.isChunked) from = BodyKind.chunked;
     else if (framing.contentLength !== -1) from = BodyKind.length;
-    const isOpenEnded = from === BodyKind.chunked || from === BodyKind.untilClose;
-    const to = isOpenEnded ? (isV1 ? BodyKind.chunked : BodyKind.untilClose) : from;
-    this.#response.start(from, to, framing.contentLength);
+    this.#response.start(from, BodyKind.stream, framing.contentLength);
     this.#keepAlive = head.keepAlive && from !== BodyKind.untilClose;
     if (head.idleSeconds >= 0) {
       this.#idleMs = Math.min(POOL_IDLE_MS, head.idleSeconds * 1_000 - POOL_IDLE_MARGIN_MS);
     }
-    this.#clientGoesOn =
-      exchange.clientKeepsAlive &&
-      to !== BodyKind.untilClose &&
-      !exchange.wantsUpgrade &&
-      !this.#context.isDraining;
-    let choice: ConnectionChoice = ConnectionChoice.silent;
-    if (!this.#clientGoesOn) choice = ConnectionChoice.close;
-    else if (!isV1) choice = ConnectionChoice.keepAlive;
-    exchange.hasResponded = true;
-    exchange.onResponse(status);
-    return writeResponseHead(this.io.arena.bytes, base, head, to, choice, OUTPUT);
-  }
-
-  #writeInterim(exchange: Exchange, head: ResponseHead, base: number): void {
-    if (exchange.minorVersion === 0 || (head.status === 100 && !exchange.expectsContinue)) return;
-    const { bytes } = this.io.arena;
-    const none = BodyKind.none;
-    const end = writeResponseHead(bytes, base, head, none, ConnectionChoice.silent, OUTPUT);
-    exchange.client.write(OUTPUT, end);
+    exchange.onHead(head, base, this.#response.isDone);
   }
 
   /** 101: only if the client asked, and only now may its bytes flow (CVE-2026-2833 and kin). */
@@ -241,12 +275,7 @@ export class Upstream extends Connection {
       exchange.onBackendGone("bad-upgrade");
       return false;
     }
-    const { bytes } = this.io.arena;
-    const none = BodyKind.none;
-    const choice = ConnectionChoice.upgrade;
-    const headEnd = writeResponseHead(bytes, base, head, none, choice, OUTPUT);
-    exchange.client.write(OUTPUT, headEnd);
-    exchange.client.write(base + head.end, end);
+    exchange.client.writeSwitch(head, base, end);
     this.#context.returnResponseHead(head);
     this.#head = null;
     exchange.onResponse(101);

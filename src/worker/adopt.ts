@@ -3,8 +3,10 @@ import { formatHostPort, formatIp, type SocketAddress } from "../mesh/address.ts
 import type { ThreadStart } from "../mesh/snapshot.ts";
 import { INBOUND_SERIES, OUTBOUND_SERIES } from "../metrics/series.ts";
 import type { ClientOrigin } from "../proxy/client.ts";
+import type { ClientConnection } from "../proxy/client-connection.ts";
 import type { Context } from "../proxy/context.ts";
 import { Downstream } from "../proxy/downstream.ts";
+import { Http2Downstream } from "../proxy/http2-downstream.ts";
 import { OpaqueClient } from "../proxy/opaque-client.ts";
 import { recordOpen } from "../proxy/outcome.ts";
 import { emptyHandOff, type HandOff, type HandOffRing } from "../shared/hand-off-ring.ts";
@@ -40,16 +42,20 @@ export class Adopter {
   #serve(handOff: HandOff): void {
     const context = this.#context;
     const origin = this.#originOf(handOff);
-    const isHttp = handOff.protocol === "http1" && origin.kind !== "forward";
-    const isUndecided = handOff.protocol === null;
-    const client = isHttp
-      ? new Downstream(context, handOff.fd, origin)
-      : new OpaqueClient(context, handOff.fd, origin, isUndecided);
+    const client = this.#clientFor(handOff, origin);
     context.rows.add(context.worker, "connections", 1);
     recordOpen(context, origin.series);
     if (!client.register()) return;
     context.clients.add(client);
     client.begin();
+  }
+
+  #clientFor({ fd, protocol }: HandOff, origin: ClientOrigin): ClientConnection {
+    if (origin.kind !== "forward") {
+      if (protocol === "http1") return new Downstream(this.#context, fd, origin);
+      if (protocol === "http2") return new Http2Downstream(this.#context, fd, origin);
+    }
+    return new OpaqueClient(this.#context, fd, origin, protocol === null);
   }
 
   #originOf(handOff: HandOff): ClientOrigin {
@@ -63,6 +69,7 @@ export class Adopter {
       series: kind === "inbound" ? INBOUND_SERIES : OUTBOUND_SERIES,
       authority: listener?.service ?? (target === null ? null : textOf(target)),
       target,
+      speaks: original === null && kind === "inbound" ? (this.#start.app?.speaks ?? null) : null,
       peer: peer === null ? "-" : textOf(peer),
     };
   }

@@ -7,7 +7,7 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { unpack } from "msgpackr";
 import { Balancer } from "../balancer/balancer.ts";
 import { xorshift32 } from "../lib/random.ts";
-import type { FromWorker, Snapshot, ToWorker } from "../mesh/snapshot.ts";
+import type { Endpoint, FromWorker, Snapshot, ToWorker } from "../mesh/snapshot.ts";
 import { Counter } from "../metrics/catalog.ts";
 import { Arena } from "../net/arena.ts";
 import { Descriptors } from "../net/descriptors.ts";
@@ -115,7 +115,8 @@ class Worker {
     const rows = this.#rows;
     rows.set(worker, "beatMs", clock.nowMs);
     rows.set(worker, "inFlight", this.#context.inFlight);
-    rows.set(worker, "pooled", this.#context.pools.count);
+    rows.set(worker, "pooled", this.#context.pools.count + this.#context.http2.count);
+    this.#context.http2.sweep(clock.nowMs);
     this.#turnPeakUs = Math.max(this.#turnPeakUs, this.#turnUs());
     if (clock.nowMs - this.#peakSinceMs >= 1_000) {
       rows.set(worker, "turnUs", this.#turnPeakUs);
@@ -142,6 +143,7 @@ class Worker {
       for (const client of [...context.clients]) client.drain();
       context.pools.keepOnly(() => false);
     }
+    context.http2.closeIdle();
     const isEmpty = context.clients.size === 0 && context.tunnels.size === 0;
     if (isEmpty && this.#ring.length() === 0) this.#loop.stop();
   }
@@ -164,10 +166,12 @@ class Worker {
     const context = this.#context;
     const byRow = new Map(snapshot.services.flatMap((s) => s.endpoints.map((e) => [e.row, e])));
     // First the pools: `replace` lets waiting requests go, and they may pick a reused row.
-    context.pools.keepOnly((endpoint) => {
+    const isKnown = (endpoint: Endpoint): boolean => {
       const known = byRow.get(endpoint.row);
       return known !== undefined && isSame(known, endpoint);
-    });
+    };
+    context.pools.keepOnly(isKnown);
+    context.http2.keepOnly(isKnown);
     context.directory.replace(snapshot);
     this.#rows.set(this.#data.worker, "snapshot", snapshot.version);
   }

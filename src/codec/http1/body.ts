@@ -5,11 +5,11 @@
  */
 import { CR, LF } from "./chars.ts";
 import { CHUNK_HEADER_BYTES_MAX, ChunkedDecoder, writeChunkHeader } from "./chunked.ts";
-import { bytesOf, Field } from "./field-names.ts";
-import { FIELDS_MAX } from "./field-section.ts";
+import { bytesOf } from "./field-names.ts";
+import { FIELDS_MAX, type FieldSection } from "./field-section.ts";
 import { BodyKind } from "./framing.ts";
-import { isForbiddenTrailer } from "./trailers.ts";
-import { put, writeFields } from "./write-fields.ts";
+import { writeTrailers } from "./trailers.ts";
+import { put } from "./write-fields.ts";
 
 const LAST_CHUNK = bytesOf("0\r\n");
 
@@ -76,17 +76,35 @@ export class BodyRelay {
   }
 
   /**
-   * Ends a body that lasts until the connection does: writes what tells the client so. Returns
-   * false when the body was not complete: it has to be seen as cut short.
+   * Ends a body that lasts until the connection or the stream does: writes what tells the client so,
+   * and the trailer fields, whose offsets are relative to `base`. Returns false when the body was not
+   * complete: it has to be seen as cut short.
    */
-  finish(bytes: Uint8Array, scratch: number): boolean {
+  finish(
+    bytes: Uint8Array,
+    scratch: number,
+    trailers: FieldSection | null = null,
+    base = 0,
+  ): boolean {
     this.outStart = scratch;
     this.outEnd = scratch;
     if (this.isDone) return true;
-    if (this.#from !== BodyKind.untilClose) return false;
+    if (this.#from !== BodyKind.untilClose && this.#from !== BodyKind.stream) return false;
     this.isDone = true;
-    if (this.#to === BodyKind.chunked) this.#last(bytes, scratch);
+    if (this.#to === BodyKind.chunked) this.#last(bytes, scratch, trailers, base);
     return true;
+  }
+
+  /** The trailer fields of a chunked body that is done; null: there are none. */
+  get trailers(): FieldSection | null {
+    const decoder = this.#decoder;
+    if (this.#from !== BodyKind.chunked || !this.isDone || decoder === null) return null;
+    return decoder.trailers.count > 0 ? decoder.trailers : null;
+  }
+
+  /** What their offsets are relative to, in the bytes of the last `relay`. */
+  get trailersBase(): number {
+    return this.consumed - (this.#decoder?.trailers.end ?? 0);
   }
 
   #relayChunked(bytes: Uint8Array, start: number, end: number, scratch: number): boolean {
@@ -99,7 +117,7 @@ export class BodyRelay {
     this.consumed = decoder.consumed;
     if (this.#to === BodyKind.chunked) {
       this.#frame(bytes, data, dataEnd);
-      if (this.isDone) this.#last(bytes, this.outEnd, decoder);
+      if (this.isDone) this.#last(bytes, this.outEnd, this.trailers, this.trailersBase);
     } else {
       this.outStart = data;
       this.outEnd = dataEnd;
@@ -117,15 +135,9 @@ export class BodyRelay {
     this.outEnd = dataEnd + 2;
   }
 
-  #last(bytes: Uint8Array, out: number, decoder: ChunkedDecoder | null = null): void {
+  #last(bytes: Uint8Array, out: number, trailers: FieldSection | null, base: number): void {
     let to = put(bytes, out, LAST_CHUNK);
-    if (decoder !== null && decoder.trailers.count > 0) {
-      const base = decoder.consumed - decoder.trailers.end;
-      const trailers = decoder.trailers;
-      to = writeFields(bytes, base, trailers, to, (id, i) => {
-        return id === Field.other && !isForbiddenTrailer(bytes, base, trailers, i);
-      });
-    }
+    if (trailers !== null) to = writeTrailers(bytes, base, trailers, to);
     bytes[to++] = CR;
     bytes[to++] = LF;
     this.outEnd = to;

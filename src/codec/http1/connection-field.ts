@@ -56,13 +56,20 @@ function dropNamed(
   to: number,
 ): void {
   for (let i = 0; i < section.count; i++) {
-    if (section.id(i) !== Field.other) continue;
+    if (!isNominable(section.id(i))) continue;
     const start = base + section.nameStart(i);
     if (base + section.nameEnd(i) - start !== to - from) continue;
     let at = from;
     while (at < to && lower(bytes[at] ?? 0) === lower(bytes[start + at - from] ?? 0)) at++;
     if (at === to) section.mark(i, DROPPED);
   }
+}
+
+/** What frames the message, says where it goes or who sent it cannot be taken away. */
+function isNominable(id: number): boolean {
+  return (
+    id === Field.other || id === Field.cookie || id === Field.secret || id === Field.contentType
+  );
 }
 
 function optionOf(bytes: Uint8Array, from: number, to: number): number {

@@ -16,6 +16,24 @@ export const Field = {
   http2Settings: 11,
   /** Says who the client is: believed from a sidecar's own TLS only, so never from the wire. */
   identity: 12,
+  cookie: 13,
+  /** Secrets that no HPACK table may hold (RFC 7541 §7.1.3): credentials and set cookies. */
+  secret: 14,
+  contentType: 15,
+  /** `l5d-orig-proto`: the version a request had before a sidecar carried it as HTTP/2. */
+  origProto: 16,
+  /** `l5d-orig-case`: the case that its field names had; see http2/name-case.ts. */
+  origCase: 17,
+  /** HTTP/2's pseudo-header fields, RFC 9113 §8.3; in HTTP/1 no name can begin with a colon. */
+  method: 20,
+  scheme: 21,
+  authority: 22,
+  path: 23,
+  status: 24,
+  /** RFC 8441, which is not offered. */
+  protocol: 25,
+  /** Any other name that begins with a colon. */
+  badPseudo: 26,
 } as const;
 
 const NAMES: readonly (readonly [string, number])[] = [
@@ -31,10 +49,26 @@ const NAMES: readonly (readonly [string, number])[] = [
   ["expect", Field.expect],
   ["http2-settings", Field.http2Settings],
   ["x-forwarded-client-cert", Field.identity],
+  ["cookie", Field.cookie],
+  ["set-cookie", Field.secret],
+  ["authorization", Field.secret],
+  ["proxy-authorization", Field.secret],
+  ["content-type", Field.contentType],
+];
+
+const PSEUDO: readonly (readonly [Uint8Array, number])[] = [
+  [bytesOf(":method"), Field.method],
+  [bytesOf(":scheme"), Field.scheme],
+  [bytesOf(":authority"), Field.authority],
+  [bytesOf(":path"), Field.path],
+  [bytesOf(":status"), Field.status],
+  [bytesOf(":protocol"), Field.protocol],
 ];
 
 /** All fields of the mesh begin so; none of them is believed from the wire. */
 const MESH_PREFIX = bytesOf("l5d-");
+const ORIG_PROTO = bytesOf("l5d-orig-proto");
+const ORIG_CASE = bytesOf("l5d-orig-case");
 
 /** Hash of an empty name; `hashName` adds one byte, letters folded to lower case. */
 export const NAME_HASH_SEED = 0;
@@ -55,10 +89,25 @@ export function fieldOf(bytes: Uint8Array, start: number, end: number, hash: num
   if (known !== null && known.name.length === end - start && equals(bytes, start, known.name)) {
     return known.field;
   }
-  if (((bytes[start] ?? 0) | 0x20) === 0x6c && end - start > MESH_PREFIX.length) {
-    return equals(bytes, start, MESH_PREFIX) ? Field.identity : Field.other;
+  const first = bytes[start] ?? 0;
+  if ((first | 0x20) === 0x6c && end - start > MESH_PREFIX.length) {
+    return equals(bytes, start, MESH_PREFIX) ? meshFieldOf(bytes, start, end) : Field.other;
   }
-  return Field.other;
+  return first === 0x3a ? pseudoFieldOf(bytes, start, end) : Field.other;
+}
+
+function meshFieldOf(bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  if (length === ORIG_PROTO.length && equals(bytes, start, ORIG_PROTO)) return Field.origProto;
+  if (length === ORIG_CASE.length && equals(bytes, start, ORIG_CASE)) return Field.origCase;
+  return Field.identity;
+}
+
+function pseudoFieldOf(bytes: Uint8Array, start: number, end: number): number {
+  for (const [name, field] of PSEUDO) {
+    if (name.length === end - start && equals(bytes, start, name)) return field;
+  }
+  return Field.badPseudo;
 }
 
 /** Compares `bytes` at `start` with lower-case `name`, letters folded. */

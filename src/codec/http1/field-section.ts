@@ -18,6 +18,8 @@ export const Step = { incomplete: 0, done: 1, malformed: 2 } as const;
 export type Step = (typeof Step)[keyof typeof Step];
 
 const WORDS_PER_FIELD = 5;
+/** Room that a section begins with: most messages have fewer, and many sections live at once. */
+const FIELDS_AT_FIRST = 20;
 
 export class FieldSection {
   /** Fields seen so far. */
@@ -26,7 +28,9 @@ export class FieldSection {
   error: Http1Error = "bad-field-name";
   /** Offset of the first byte after the section, once done. */
   end = 0;
-  readonly #offsets = new Int32Array(FIELDS_MAX * WORDS_PER_FIELD);
+  #offsets = new Int32Array(FIELDS_AT_FIRST * WORDS_PER_FIELD);
+  /** Fields that HPACK may never index; made with the first of them. */
+  #neverIndexed: Set<number> | null = null;
   /** Where the last call stopped: offset of the next byte, and of the line that it belongs to. */
   #at = 0;
   #line = 0;
@@ -37,7 +41,79 @@ export class FieldSection {
   /** Starts over; the section's first byte is at `offset`. */
   reset(offset: number): void {
     this.count = 0;
+    this.end = offset;
+    if (this.#neverIndexed !== null) this.#neverIndexed = null;
     this.#wait(offset, offset, 0, NAME_HASH_SEED);
+  }
+
+  /** Adds a field that another decoder found; offsets are relative. False: there are FIELDS_MAX. */
+  add(
+    id: number,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): boolean {
+    if (this.count === FIELDS_MAX) return false;
+    if (this.count * WORDS_PER_FIELD === this.#offsets.length) this.#grow();
+    this.set(this.count++, id, nameStart, nameEnd, valueStart, valueEnd);
+    return true;
+  }
+
+  #grow(): void {
+    const grown = new Int32Array(FIELDS_MAX * WORDS_PER_FIELD);
+    grown.set(this.#offsets);
+    this.#offsets = grown;
+  }
+
+  /** Puts a field before `index`. False: there are FIELDS_MAX. */
+  insert(
+    index: number,
+    id: number,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): boolean {
+    if (this.count === FIELDS_MAX) return false;
+    const word = index * WORDS_PER_FIELD;
+    if (this.count * WORDS_PER_FIELD === this.#offsets.length) this.#grow();
+    this.#offsets.copyWithin(word + WORDS_PER_FIELD, word, this.count * WORDS_PER_FIELD);
+    this.count++;
+    this.set(index, id, nameStart, nameEnd, valueStart, valueEnd);
+    const never = this.#neverIndexed;
+    if (never !== null) {
+      this.#neverIndexed = new Set([...never].map((each) => (each >= index ? each + 1 : each)));
+    }
+    return true;
+  }
+
+  /** Replaces a field. */
+  set(
+    index: number,
+    id: number,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const word = index * WORDS_PER_FIELD;
+    const offsets = this.#offsets;
+    offsets[word] = id;
+    offsets[word + 1] = nameStart;
+    offsets[word + 2] = nameEnd;
+    offsets[word + 3] = valueStart;
+    offsets[word + 4] = valueEnd;
+  }
+
+  /** Whoever encoded the field asked that no table ever hold it (RFC 7541 §7.1.3). */
+  isNeverIndexed(index: number): boolean {
+    return this.#neverIndexed !== null && this.#neverIndexed.has(index);
+  }
+
+  markNeverIndexed(index: number): void {
+    this.#neverIndexed ??= new Set();
+    this.#neverIndexed.add(index);
   }
 
   /** Field number, see Field. */
@@ -94,6 +170,7 @@ export class FieldSection {
       if (bytes[at + 1] !== LF) return this.#fail("bad-line-end");
       if (this.count === FIELDS_MAX) return this.#fail("too-many-fields");
       const word = this.count++ * WORDS_PER_FIELD;
+      if (word === this.#offsets.length) this.#grow();
       const offsets = this.#offsets;
       offsets[word] = fieldOf(bytes, lineStart, nameEnd, hash);
       offsets[word + 1] = lineStart - base;

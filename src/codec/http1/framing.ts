@@ -9,7 +9,8 @@ import type { Http1Error } from "./errors.ts";
 import { bytesOf, Field } from "./field-names.ts";
 import type { FieldSection } from "./field-section.ts";
 
-export const BodyKind = { none: 0, length: 1, chunked: 2, untilClose: 3 } as const;
+/** `stream`: content alone, whose end is told apart; HTTP/2's, and what passes between two codecs. */
+export const BodyKind = { none: 0, length: 1, chunked: 2, untilClose: 3, stream: 4 } as const;
 export type BodyKind = (typeof BodyKind)[keyof typeof BodyKind];
 
 /** Content-Length digits; 2^53 - 1 has 16, so a sum of two lengths still is exact. */

@@ -16,7 +16,7 @@ import { Method, methodOf } from "./method.ts";
 /** Bytes of a request line; beyond it the client gets 414. */
 export const REQUEST_LINE_BYTES_MAX = 16_384;
 /** Longer methods do not exist; IANA's longest is 17 bytes (UPDATEREDIRECTREF). */
-const METHOD_BYTES_MAX = 32;
+export const METHOD_BYTES_MAX = 32;
 
 const HTTP_1_1 = bytesOf("HTTP/1.1\r\n");
 /** Where in it the digits are. */
@@ -50,6 +50,19 @@ export class RequestHead {
   authorityEnd = 0;
   /** Index of the Host field, or -1. */
   hostField = -1;
+  /** Host is written from the authority, for the field says something else (RFC 9112 §3.2.2). */
+  rewritesHost = false;
+  /** An absolute-form target is sent on in that form: the client did not mean it for a proxy. */
+  keepsAbsolute = false;
+  /** HTTP/2 only: `:scheme` was https. */
+  isHttps = false;
+  /** HTTP/2 only: the content is gRPC's, so errors are told in its way. */
+  isGrpc = false;
+  /** HTTP/2 only: minor version of the HTTP/1 that a sidecar carries in this request, or -1. */
+  origVersion = -1;
+  /** HTTP/2 only: where `l5d-orig-proto` and `l5d-orig-case` are, or -1. */
+  origProtoField = -1;
+  origCaseField = -1;
   /** Whether the client wants the connection kept. */
   keepAlive = true;
   expectsContinue = false;
@@ -65,6 +78,15 @@ export class RequestHead {
   reset(): void {
     this.#hasLine = false;
     this.#at = 0;
+    this.rewritesHost = false;
+    this.keepsAbsolute = false;
+    this.isHttps = false;
+    this.isGrpc = false;
+    this.origVersion = -1;
+    this.origProtoField = -1;
+    this.origCaseField = -1;
+    this.expectsContinue = false;
+    this.acceptsTrailers = false;
   }
 
   /** Parses on. Linear over all calls; `bytes[base]` is the head's first byte, `end` what arrived. */
@@ -244,6 +266,7 @@ export class RequestHead {
     if (at < end && bytes[at] !== SLASH) return this.#fail("bad-target");
     if (!isAuthority(bytes, authorityStart, at)) return this.#fail("bad-target");
     this.form = TargetForm.absolute;
+    this.rewritesHost = true;
     this.authorityStart = authorityStart - base;
     this.authorityEnd = at - base;
     this.targetStart = at - base;

@@ -33,12 +33,15 @@ export class ResponseHead {
   idleSeconds = -1;
   /** 101 with Upgrade and Connection: upgrade, in HTTP/1.1. */
   upgrades = false;
+  /** Where `l5d-orig-case` is, or -1: HTTP/2 only. */
+  origCaseField = -1;
   /** Offset of the first byte after the head, once done. */
   end = 0;
   #hasLine = false;
 
   reset(): void {
     this.#hasLine = false;
+    this.origCaseField = -1;
   }
 
   /** Parses on. `bytes[base]` is the head's first byte, `end` the end of what arrived. */

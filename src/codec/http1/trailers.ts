@@ -3,8 +3,9 @@
  * authenticate a message or say how to read it. They are dropped, never merged into the head.
  * Those that a proxy itself knows (Host, Content-Length, l5d-…) are dropped by their number.
  */
-import { bytesOf, equals } from "./field-names.ts";
+import { bytesOf, equals, Field } from "./field-names.ts";
 import type { FieldSection } from "./field-section.ts";
+import { writeFields } from "./write-fields.ts";
 
 const FORBIDDEN: readonly Uint8Array[] = [
   "authorization",
@@ -37,7 +38,19 @@ const FORBIDDEN: readonly Uint8Array[] = [
   "x-forwarded-proto",
 ].map(bytesOf);
 
-export function isForbiddenTrailer(
+/** Writes the trailer fields that may be sent on, as lines, and returns where they end. */
+export function writeTrailers(
+  bytes: Uint8Array,
+  base: number,
+  trailers: FieldSection,
+  out: number,
+): number {
+  return writeFields(bytes, base, trailers, out, (id, i) => {
+    return id === Field.other && !isForbiddenTrailer(bytes, base, trailers, i);
+  });
+}
+
+function isForbiddenTrailer(
   bytes: Uint8Array,
   base: number,
   trailers: FieldSection,

@@ -5,10 +5,12 @@
  */
 import { CR, LF, SLASH, SP, STAR } from "./chars.ts";
 import { bytesOf, Field } from "./field-names.ts";
+import { framingFieldOf } from "./framing-field.ts";
 import { Method } from "./method.ts";
-import { type RequestHead, TargetForm } from "./request-head.ts";
+import type { RequestHead } from "./request-head.ts";
 import { copy, put, putNumber, writeFields } from "./write-fields.ts";
 
+const HTTP_SCHEME = bytesOf("http://");
 const HTTP_1_1 = bytesOf(" HTTP/1.1\r\n");
 const HTTP_1_0 = bytesOf(" HTTP/1.0\r\n");
 const HOST = bytesOf("Host: ");
@@ -35,21 +37,24 @@ export function writeRequestHead(
   bytes[to++] = SP;
   to = writeTarget(bytes, base, head, to);
   to = put(bytes, to, head.minorVersion === 1 ? HTTP_1_1 : HTTP_1_0);
-  const isAbsolute = head.form === TargetForm.absolute;
-  const fields = head.fields;
-  if (isAbsolute && head.hostField === -1) to = writeHost(bytes, base, head, to);
-  if (isAbsolute && head.hostField !== -1) {
-    const host = head.hostField;
-    to = writeFields(bytes, base, fields, to, (id, i) => i < host && isEndToEnd(id, head));
+  const { fields, framing, hostField } = head;
+  const hasLength = !framing.isChunked && framing.contentLength !== -1;
+  const framed = framingFieldOf(bytes, base, fields, framing, framing.isChunked, hasLength);
+  const keeps = (id: number, i: number): boolean => i === framed || isEndToEnd(id, head);
+  if (hostField === -1 && head.authorityEnd > head.authorityStart) {
     to = writeHost(bytes, base, head, to);
-    to = writeFields(bytes, base, fields, to, (id, i) => i > host && isEndToEnd(id, head));
-  } else {
-    to = writeFields(bytes, base, fields, to, (id) => isEndToEnd(id, head));
   }
-  if (head.framing.isChunked) {
+  if (head.rewritesHost && hostField !== -1) {
+    to = writeFields(bytes, base, fields, to, (id, i) => i < hostField && keeps(id, i));
+    to = writeHost(bytes, base, head, to);
+    to = writeFields(bytes, base, fields, to, (id, i) => i > hostField && keeps(id, i));
+  } else {
+    to = writeFields(bytes, base, fields, to, keeps);
+  }
+  if (framed === -1 && framing.isChunked) {
     to = put(bytes, to, CHUNKED);
-  } else if (head.framing.contentLength !== -1) {
-    to = putNumber(bytes, put(bytes, to, CONTENT_LENGTH), head.framing.contentLength);
+  } else if (framed === -1 && hasLength) {
+    to = putNumber(bytes, put(bytes, to, CONTENT_LENGTH), framing.contentLength);
     bytes[to++] = CR;
     bytes[to++] = LF;
   }
@@ -63,11 +68,14 @@ export function writeRequestHead(
 
 /** An absolute-form target without a path becomes "/", or "*" for OPTIONS (RFC 9112 §3.2.4). */
 function writeTarget(bytes: Uint8Array, base: number, head: RequestHead, out: number): number {
-  if (head.targetEnd === head.targetStart) {
-    bytes[out] = head.method === Method.options ? STAR : SLASH;
-    return out + 1;
+  let to = out;
+  if (head.keepsAbsolute) {
+    to = put(bytes, to, HTTP_SCHEME);
+    to = copy(bytes, base + head.authorityStart, base + head.authorityEnd, to);
+  } else if (head.targetEnd === head.targetStart) {
+    bytes[to++] = head.method === Method.options ? STAR : SLASH;
   }
-  return copy(bytes, base + head.targetStart, base + head.targetEnd, out);
+  return copy(bytes, base + head.targetStart, base + head.targetEnd, to);
 }
 
 function writeHost(bytes: Uint8Array, base: number, head: RequestHead, out: number): number {
@@ -83,6 +91,9 @@ function isEndToEnd(id: number, head: RequestHead): boolean {
     case Field.other:
     case Field.host:
     case Field.trailer:
+    case Field.cookie:
+    case Field.secret:
+    case Field.contentType:
       return true;
     case Field.expect:
       return head.expectsContinue;

@@ -2,6 +2,8 @@
 import { CR, LF, SP } from "./chars.ts";
 import { bytesOf, Field } from "./field-names.ts";
 import { BodyKind } from "./framing.ts";
+import { framingFieldOf } from "./framing-field.ts";
+import { reasonBytesOf } from "./reasons.ts";
 import type { ResponseHead } from "./response-head.ts";
 import { copy, put, putNumber, writeFields } from "./write-fields.ts";
 
@@ -35,16 +37,29 @@ export function writeResponseHead(
   let to = put(bytes, out, HTTP_1_1);
   to = putNumber(bytes, to, head.status);
   bytes[to++] = SP;
-  to = copy(bytes, base + head.reasonStart, base + head.reasonEnd, to);
+  if (head.reasonEnd > head.reasonStart) {
+    to = copy(bytes, base + head.reasonStart, base + head.reasonEnd, to);
+  } else to = put(bytes, to, reasonBytesOf(head.status));
   bytes[to++] = CR;
   bytes[to++] = LF;
   const passesUpgrade = connection === ConnectionChoice.upgrade || head.status === 426;
-  to = writeFields(bytes, base, head.fields, to, (id) => isEndToEnd(id, passesUpgrade));
+  const { fields, framing } = head;
   const hasNoBody = head.status < 200 || head.status === 204;
-  if (body === BodyKind.chunked) {
+  const isChunked = body === BodyKind.chunked;
+  const hasLength =
+    framing.contentLength !== -1 && !isChunked && !hasNoBody && body !== BodyKind.untilClose;
+  const framed = framingFieldOf(bytes, base, fields, framing, isChunked, hasLength);
+  to = writeFields(
+    bytes,
+    base,
+    fields,
+    to,
+    (id, i) => i === framed || isEndToEnd(id, passesUpgrade),
+  );
+  if (framed === -1 && isChunked) {
     to = put(bytes, to, CHUNKED);
-  } else if (head.framing.contentLength !== -1 && !hasNoBody && body !== BodyKind.untilClose) {
-    to = putNumber(bytes, put(bytes, to, CONTENT_LENGTH), head.framing.contentLength);
+  } else if (framed === -1 && hasLength) {
+    to = putNumber(bytes, put(bytes, to, CONTENT_LENGTH), framing.contentLength);
     bytes[to++] = CR;
     bytes[to++] = LF;
   }
@@ -66,6 +81,8 @@ function isEndToEnd(id: number, passesUpgrade: boolean): boolean {
     case Field.proxyConnection:
     case Field.http2Settings:
     case Field.te:
+    case Field.origProto:
+    case Field.origCase:
       return false;
     case Field.upgrade:
       return passesUpgrade;

@@ -1,0 +1,373 @@
+/**
+ * An HTTP/2 connection, either end of it, RFC 9113: bytes in, calls of streams' handlers and frames
+ * out. No socket and no clock: who owns it feeds `receive`, flushes the Output once per turn, calls
+ * `sender.pump` when the socket has taken what waited, and `sweep` about once a second.
+ *
+ *   open ──GOAWAY, received or sent──▶ going away: no new streams ──all streams over──▶ (owner closes)
+ *    └──── any connection error ──▶ GOAWAY sent, over: the owner flushes and closes
+ */
+
+import { HpackDecoder } from "../../codec/hpack/decoder.ts";
+import { HpackEncoder } from "../../codec/hpack/encoder.ts";
+import { ErrorCode } from "../../codec/http2/error-code.ts";
+import { Flag } from "../../codec/http2/frame-head.ts";
+import { INITIAL_WINDOW_BYTES, WINDOW_BYTES_MAX } from "../../codec/http2/settings.ts";
+import { encodeTrailers } from "../../codec/http2/write-head.ts";
+import { Closed, ClosedStreams } from "./closed-streams.ts";
+import { FrameReader } from "./frame-reader.ts";
+import { GlitchBudget } from "./glitch-budget.ts";
+import type { KeptBudget } from "./kept-data.ts";
+import * as limits from "./limits.ts";
+import { type Output, type Scratch, Sender } from "./sender.ts";
+import type { Http2Stream } from "./stream.ts";
+
+/** What the peer did wrong, for a counter: broke a rule, sent a malformed message, or too much. */
+export type Http2Fault = "protocol" | "malformed" | "flood";
+
+/** What the connections of a worker share. */
+export type Http2Memory = {
+  readonly budget: KeptBudget;
+  /** Where a block is decoded to, with DECODED_ROOM_BYTES of room. */
+  readonly decodedAt: number;
+  /** Where a block is encoded. */
+  readonly scratch: Scratch;
+};
+
+const SMALL_UPDATE_BYTES = 1_024;
+
+export abstract class Http2Connection extends FrameReader {
+  readonly sender: Sender;
+  readonly encoder = new HpackEncoder();
+  /** Monotonic; set by the owner before it calls anything else. */
+  nowMs = 0;
+  /** No new streams: the peer or we have said GOAWAY. */
+  isGoingAway = false;
+  protected readonly memory: Http2Memory;
+  protected readonly decoder = new HpackDecoder();
+  protected readonly streams = new Map<number, Http2Stream>();
+  protected readonly closed = new ClosedStreams();
+  /** Highest stream that the peer opened. */
+  protected lastPeerId = 0;
+  readonly #glitches = new GlitchBudget();
+  readonly #output: Output;
+  readonly #isServer: boolean;
+  #receiveWindow = limits.CONNECTION_WINDOW_BYTES;
+  #startedMs = 0;
+  #isAcknowledged = false;
+
+  constructor(output: Output, memory: Http2Memory, isServer: boolean) {
+    super(output.bytes);
+    this.memory = memory;
+    this.#isServer = isServer;
+    this.#output = output;
+    const sender = new Sender(output, memory.budget, memory.scratch);
+    sender.onData = () => this.#glitches.sentData();
+    sender.onEnd = (stream) => this.closeIfDone(stream);
+    sender.encodeTrailers = (bytes, start, end) =>
+      encodeTrailers(this.encoder, bytes, start, end, this.bytes, memory.scratch.start);
+    this.sender = sender;
+  }
+
+  /** The peer has changed its SETTINGS. */
+  protected abstract onPeerSettings(): void;
+  protected abstract onFault(fault: Http2Fault): void;
+  /** A stream left the table. */
+  protected abstract onStreamGone(): void;
+  /** The number that our next stream will have; 0 for a server, which has none. */
+  protected abstract get nextOwnId(): number;
+
+  get streamCount(): number {
+    return this.streams.size;
+  }
+
+  /** Says our SETTINGS: the first thing on a connection, a client's preface aside. */
+  protected sayHello(settings: readonly (readonly [number, number])[]): void {
+    this.#startedMs = this.nowMs;
+    this.sender.settings(0, settings);
+    this.sender.windowUpdate(0, limits.CONNECTION_WINDOW_BYTES - INITIAL_WINDOW_BYTES);
+  }
+
+  protected override onData(
+    id: number,
+    start: number,
+    end: number,
+    length: number,
+    isEnd: boolean,
+  ): void {
+    this.#receiveWindow -= length;
+    if (this.#receiveWindow < 0) return this.fail(ErrorCode.flowControlError);
+    this.#giveBackConnection();
+    const stream = this.streams.get(id);
+    if (stream === undefined) return this.#lateData(id);
+    if (stream.peerEnded) return this.resetStream(stream, ErrorCode.streamClosed, true);
+    if (!stream.hasHead) return this.resetStream(stream, ErrorCode.protocolError, true);
+    stream.receiveWindow -= length;
+    if (stream.receiveWindow < 0) return this.resetStream(stream, ErrorCode.flowControlError, true);
+    const count = end - start;
+    if (!isEnd && count < limits.TINY_DATA_BYTES) {
+      const { empty, tiny } = limits.Glitch;
+      if (!this.glitch(count === 0 ? empty : tiny)) return;
+    }
+    if (stream.contentLeft >= 0) {
+      // §8.1.1: content and Content-Length must agree.
+      stream.contentLeft -= count;
+      const isWrong = stream.contentLeft < 0 || (isEnd && stream.contentLeft > 0);
+      if (isWrong) return this.malformed(stream);
+    }
+    stream.progressMs = this.nowMs;
+    if (length > count) this.consumed(stream, length - count);
+    if (isEnd) stream.peerEnded = true;
+    stream.onData(start, end, isEnd);
+    if (isEnd) this.closeIfDone(stream);
+  }
+
+  protected override onRstStream(id: number, code: number): void {
+    if (this.#isIdle(id)) return this.fail(ErrorCode.protocolError);
+    const stream = this.streams.get(id);
+    if (stream === undefined) {
+      this.#late(id);
+      return this.closed.resetByPeer(id);
+    }
+    this.#remove(stream, Closed.byPeer);
+    stream.onReset(code, "peer");
+    // A server resets what it cannot serve; only a client's resets cost us work (CVE-2023-44487).
+    if (this.#isServer) this.glitch(limits.Glitch.reset);
+  }
+
+  protected override onWindowUpdate(id: number, increment: number): void {
+    if (increment < SMALL_UPDATE_BYTES && !this.#answer()) return;
+    if (id === 0) {
+      if (increment === 0) return this.fail(ErrorCode.protocolError);
+      this.sender.window += increment;
+      if (this.sender.window > WINDOW_BYTES_MAX) return this.fail(ErrorCode.flowControlError);
+      return this.sender.pump();
+    }
+    const stream = this.streams.get(id);
+    if (stream === undefined) {
+      if (this.#isIdle(id)) this.fail(ErrorCode.protocolError);
+      else this.#answer();
+      return;
+    }
+    if (increment === 0) return this.resetStream(stream, ErrorCode.protocolError, true);
+    stream.sendWindow += increment;
+    if (stream.sendWindow > WINDOW_BYTES_MAX) {
+      return this.resetStream(stream, ErrorCode.flowControlError, true);
+    }
+    if (stream.keptBytes === 0) return;
+    stream.progressMs = this.nowMs;
+    this.sender.windowGrew(stream);
+    this.sender.pump();
+  }
+
+  protected override onSettings(start: number, end: number, isFirst: boolean): void {
+    if (!isFirst && !this.glitch(limits.Glitch.control)) return;
+    const { peer } = this.sender;
+    const before = peer.initialWindowBytes;
+    const error = peer.read(this.bytes, start, end);
+    if (error !== ErrorCode.noError) return this.fail(error);
+    const delta = peer.initialWindowBytes - before;
+    if (delta !== 0) {
+      // §6.9.2: it moves the windows of all streams, below zero perhaps.
+      for (const stream of this.streams.values()) {
+        stream.sendWindow += delta;
+        if (stream.sendWindow > WINDOW_BYTES_MAX) return this.fail(ErrorCode.flowControlError);
+        if (delta > 0) this.sender.windowGrew(stream);
+      }
+    }
+    this.encoder.setTableBytesMax(peer.headerTableBytes);
+    this.sender.settings(Flag.ack, []);
+    this.#checkQueue();
+    if (delta > 0) this.sender.pump();
+    this.onPeerSettings();
+  }
+
+  protected override onSettingsAck(): void {
+    this.#isAcknowledged = true;
+  }
+
+  protected override onPing(payload: number): void {
+    if (!this.#answer()) return;
+    this.sender.pong(payload);
+    this.#checkQueue();
+  }
+
+  protected override onPriority(id: number, error: number): void {
+    const stream = this.streams.get(id);
+    if (error === ErrorCode.noError) this.glitch(limits.Glitch.priority);
+    else if (stream === undefined) this.fail(error);
+    else this.resetStream(stream, error, true);
+  }
+
+  /** Gives back at once what was received: what streams keep is bounded by their own windows. */
+  #giveBackConnection(): void {
+    if (this.#receiveWindow > limits.CONNECTION_WINDOW_BYTES / 2) return;
+    this.sender.windowUpdate(0, limits.CONNECTION_WINDOW_BYTES - this.#receiveWindow);
+    this.#receiveWindow = limits.CONNECTION_WINDOW_BYTES;
+    this.#checkQueue();
+  }
+
+  /** `count` bytes of a stream's content were passed on: the peer may send as many more. */
+  consumed(stream: Http2Stream, count: number): void {
+    if (!stream.isOpen || stream.peerEnded) return;
+    stream.returnable += count;
+    if (stream.returnable < limits.STREAM_WINDOW_BYTES / 2) return;
+    this.sender.windowUpdate(stream.id, stream.returnable);
+    stream.receiveWindow += stream.returnable;
+    stream.returnable = 0;
+    this.#checkQueue();
+  }
+
+  /** A frame for a stream that is not there any more. False: nothing more is to be said of it. */
+  #late(id: number): boolean {
+    const how = this.closed.how(id);
+    // All numbers below our next one were used: what we forgot of them, we had ended.
+    const isCrossed = how === Closed.byUs || (!this.#isServer && how === Closed.forgotten);
+    const { crossed, late } = limits.Glitch;
+    return this.glitch(isCrossed ? crossed : late) && !isCrossed;
+  }
+
+  #lateData(id: number): void {
+    if (this.#isIdle(id)) return this.fail(ErrorCode.protocolError);
+    if (!this.#late(id)) return;
+    this.sender.rstStream(id, ErrorCode.streamClosed);
+    if (this.glitch(limits.Glitch.reset)) this.#checkQueue();
+  }
+
+  /** HEADERS for a stream that is over. Its block was decoded, so the tables still agree. */
+  protected lateHeaders(id: number): void {
+    // §5.1.1: a lower number that was never used. §5.1: one that has ended.
+    const isUnused = this.#isServer && this.closed.how(id) === Closed.forgotten;
+    if (this.#late(id)) this.fail(isUnused ? ErrorCode.protocolError : ErrorCode.streamClosed);
+  }
+
+  #isIdle(id: number): boolean {
+    const isPeers = (id & 1) === (this.#isServer ? 1 : 0);
+    return isPeers ? id > this.lastPeerId : id >= this.nextOwnId;
+  }
+
+  protected open(stream: Http2Stream, id: number): void {
+    stream.id = id;
+    stream.isOpen = true;
+    stream.sendWindow = this.sender.peer.initialWindowBytes;
+    stream.progressMs = this.nowMs;
+    this.streams.set(id, stream);
+  }
+
+  /** Ends a stream with RST_STREAM; `isPeersFault`: it counts against the peer (CVE-2025-8671). */
+  resetStream(stream: Http2Stream, code: number, isPeersFault: boolean): void {
+    if (!stream.isOpen) return;
+    this.#remove(stream, Closed.byUs);
+    this.refuse(stream.id, code, isPeersFault);
+    stream.onReset(code, "us");
+  }
+
+  /** Sends RST_STREAM for a stream that is in no table. */
+  protected refuse(id: number, code: number, isPeersFault: boolean): void {
+    this.sender.rstStream(id, code);
+    if (isPeersFault) {
+      this.onFault("protocol");
+      if (!this.glitch(limits.Glitch.reset)) return;
+    }
+    this.#checkQueue();
+  }
+
+  /** A message that breaks a rule of RFC 9113 §8. */
+  protected malformed(stream: Http2Stream): void {
+    this.onFault("malformed");
+    this.resetStream(stream, ErrorCode.protocolError, true);
+  }
+
+  /** The peer says that it has not looked at a stream, so it may be sent again (§6.8). */
+  protected abandon(stream: Http2Stream): void {
+    if (!stream.isOpen) return;
+    this.#remove(stream, Closed.byUs);
+    stream.onReset(ErrorCode.refusedStream, "peer");
+  }
+
+  protected closeIfDone(stream: Http2Stream): void {
+    if (!stream.isOpen || !stream.peerEnded || !stream.weEnded) return;
+    this.#remove(stream, Closed.byEnd);
+    this.#glitches.completed();
+    stream.onClosed();
+  }
+
+  #remove(stream: Http2Stream, how: Closed): void {
+    this.streams.delete(stream.id);
+    stream.isOpen = false;
+    this.closed.add(stream.id, how);
+    this.sender.forget(stream);
+    this.onStreamGone();
+  }
+
+  /** PING or a window's update. False: the connection is over. */
+  #answer(): boolean {
+    if (this.#glitches.takeAnswer(this.nowMs)) return true;
+    this.calm();
+    return false;
+  }
+
+  protected override glitch(cost: number): boolean {
+    if (this.#glitches.take(cost, this.nowMs)) return true;
+    this.calm();
+    return false;
+  }
+
+  protected override calm(): void {
+    if (this.isOver) return;
+    this.onFault("flood");
+    this.end(ErrorCode.enhanceYourCalm);
+  }
+
+  /** Answers that the peer does not read must not pile up (CVE-2019-9512, CVE-2019-9515). */
+  #checkQueue(): void {
+    if (this.sender.controlQueued <= limits.CONTROL_FRAMES_QUEUED_MAX) return;
+    this.#output.flush();
+    if (this.#output.queuedBytes > 0) this.calm();
+    else this.sender.controlQueued = 0;
+  }
+
+  override fail(code: number): void {
+    if (this.isOver) return;
+    this.onFault("protocol");
+    this.end(code);
+  }
+
+  /** Says GOAWAY and ends all streams; the owner flushes and closes. */
+  end(code: number): void {
+    if (this.isOver) return;
+    this.sender.goAway(this.lastPeerId, code);
+    this.endStreams(code);
+  }
+
+  /** The connection is gone, or about to be: tells every stream. */
+  endStreams(code: number): void {
+    this.isOver = true;
+    this.isGoingAway = true;
+    for (const stream of [...this.streams.values()]) {
+      if (!stream.isOpen) continue;
+      this.#remove(stream, Closed.byUs);
+      stream.onReset(code, "connection");
+    }
+  }
+
+  /**
+   * Resets streams whose peer takes nothing, or does not send the rest of what it announced, and
+   * ends a connection whose peer never acknowledged our SETTINGS. A stream on which both sides are
+   * silent may live for ever: gRPC's do.
+   */
+  sweep(): void {
+    const isLate = this.nowMs - this.#startedMs > limits.SETTINGS_TIMEOUT_MS;
+    if (!this.#isAcknowledged && isLate) return this.fail(ErrorCode.settingsTimeout);
+    for (const stream of [...this.streams.values()]) {
+      if (stream.weEnded && stream.resetAtMs !== 0) {
+        if (this.nowMs >= stream.resetAtMs) this.resetStream(stream, ErrorCode.noError, false);
+        continue;
+      }
+      const isSending = stream.contentLeft > 0 && !stream.peerEnded && stream.receiveWindow > 0;
+      if (stream.keptBytes === 0 && !isSending) continue;
+      if (this.nowMs - stream.progressMs > limits.STREAM_STALL_MS) {
+        this.resetStream(stream, ErrorCode.cancel, true);
+      }
+    }
+  }
+}

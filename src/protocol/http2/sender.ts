@@ -1,0 +1,260 @@
+/**
+ * The frames that a connection sends, and flow control's sending half (RFC 9113 §5.2, §6.9). It
+ * takes all content it is given and keeps what cannot go yet, a window's worth by the discipline of
+ * whoever gives; streams that can send take turns, one frame each. Sans I/O: frames go to an Output,
+ * which somebody flushes once per turn.
+ */
+import * as control from "../../codec/http2/control-frames.ts";
+import {
+  Flag,
+  FRAME_BYTES_MAX,
+  FRAME_HEAD_BYTES,
+  FrameType,
+  writeFrameHead,
+} from "../../codec/http2/frame-head.ts";
+import { INITIAL_WINDOW_BYTES, PeerSettings } from "../../codec/http2/settings.ts";
+import { type KeptBudget, KeptData } from "./kept-data.ts";
+import { OUTPUT_BYTES_MAX } from "./limits.ts";
+import type { Http2Stream } from "./stream.ts";
+
+/** Where frames are written. */
+export interface Output {
+  readonly bytes: Uint8Array;
+  /** Bytes that wait for the socket. */
+  readonly queuedBytes: number;
+  /** Returns the offset of `count` bytes of room in `bytes`. Never fails; a broken one throws away. */
+  reserve(count: number): number;
+  /** What was written there up to `end` is to be sent. */
+  commit(end: number): void;
+  /** Sends what it can now. */
+  flush(): void;
+}
+
+/** Room in `bytes` for one encoded block; it belongs to whoever runs until the next call. */
+export type Scratch = { readonly start: number; readonly end: number };
+
+export class Sender {
+  readonly peer = new PeerSettings();
+  /** What all streams together may still send. */
+  window = INITIAL_WINDOW_BYTES;
+  /** Frames without content written since the output was last empty. */
+  controlQueued = 0;
+  /** A DATA frame was sent. */
+  onData: () => void = () => {};
+  /** A stream has ended on our side. */
+  onEnd: (stream: Http2Stream) => void = () => {};
+  /** Encodes trailer lines to the scratch and returns where they end. */
+  encodeTrailers: (bytes: Uint8Array, start: number, end: number) => number = () => 0;
+  readonly #output: Output;
+  readonly #budget: KeptBudget;
+  readonly #scratch: Scratch;
+  #first: Http2Stream | null = null;
+  #last: Http2Stream | null = null;
+
+  constructor(output: Output, budget: KeptBudget, scratch: Scratch) {
+    this.#output = output;
+    this.#budget = budget;
+    this.#scratch = scratch;
+  }
+
+  /** Sends the block in the scratch up to `end`, in as many frames as it takes (§6.10). */
+  sendBlock(stream: Http2Stream, end: number, isEnd: boolean): void {
+    const { bytes } = this.#output;
+    let at = this.#scratch.start;
+    let type: number = FrameType.headers;
+    let flags: number = isEnd ? Flag.endStream : 0;
+    do {
+      const count = Math.min(end - at, FRAME_BYTES_MAX);
+      if (at + count === end) flags |= Flag.endHeaders;
+      const room = this.#output.reserve(FRAME_HEAD_BYTES + count);
+      const to = writeFrameHead(bytes, room, count, type, flags, stream.id);
+      bytes.copyWithin(to, at, at + count);
+      this.#output.commit(to + count);
+      at += count;
+      type = FrameType.continuation;
+      flags = 0;
+    } while (at < end);
+    if (isEnd) this.#ended(stream);
+  }
+
+  /**
+   * Sends content, now or when it can be. False: there was no room to keep it, and the stream must
+   * be reset.
+   */
+  sendData(stream: Http2Stream, start: number, end: number, isEnd: boolean): boolean {
+    let at = start;
+    if (stream.keptBytes === 0) {
+      while (at < end) {
+        const count = this.#allowed(stream, end - at);
+        if (count <= 0) break;
+        this.#frame(stream, at, count, isEnd && at + count === end);
+        at += count;
+      }
+      if (at === end) {
+        if (isEnd && start === end) this.#frame(stream, at, 0, true);
+        return true;
+      }
+    }
+    stream.kept ??= new KeptData(this.#budget);
+    if (!stream.kept.append(this.#output.bytes, at, end)) return false;
+    stream.endsAfterKept = isEnd;
+    this.#enqueue(stream);
+    return true;
+  }
+
+  /** Sends the trailer section `bytes[start, end)`, lines of HTTP/1, behind all content. */
+  sendTrailers(stream: Http2Stream, start: number, end: number): void {
+    const { bytes } = this.#output;
+    if (stream.keptBytes > 0) stream.trailersAfterKept = bytes.slice(start, end);
+    else this.sendBlock(stream, this.encodeTrailers(bytes, start, end), true);
+  }
+
+  /** A window has grown, or the socket has taken what was queued. */
+  pump(): void {
+    while (this.#first !== null) {
+      const stream = this.#first;
+      this.#dequeue(stream);
+      if (!stream.isOpen || stream.kept === null) continue;
+      const count = this.#allowed(stream, stream.keptBytes);
+      if (count <= 0) {
+        if (stream.sendWindow > 0) {
+          // It is not this stream that is blocked but the connection.
+          this.#enqueueFirst(stream);
+          return;
+        }
+        continue;
+      }
+      this.#keptFrame(stream, stream.kept, count);
+      if (stream.keptBytes > 0) this.#enqueue(stream);
+    }
+  }
+
+  /** A stream's own window has grown. */
+  windowGrew(stream: Http2Stream): void {
+    if (stream.keptBytes > 0) this.#enqueue(stream);
+  }
+
+  /** The stream is over: what it kept is thrown away. */
+  forget(stream: Http2Stream): void {
+    stream.kept?.clear();
+    stream.kept = null;
+    stream.trailersAfterKept = null;
+  }
+
+  /** Sends bytes that are no frame: a client's preface. */
+  raw(bytes: Uint8Array): void {
+    const at = this.#output.reserve(bytes.length);
+    this.#output.bytes.set(bytes, at);
+    this.#output.commit(at + bytes.length);
+  }
+
+  rstStream(id: number, code: number): void {
+    const at = this.#control();
+    this.#output.commit(control.writeRstStream(this.#output.bytes, at, id, code));
+  }
+
+  windowUpdate(id: number, increment: number): void {
+    const at = this.#control();
+    this.#output.commit(control.writeWindowUpdate(this.#output.bytes, at, id, increment));
+  }
+
+  /** Answers a PING whose eight bytes are at `payload`. */
+  pong(payload: number): void {
+    const at = this.#control();
+    this.#output.commit(control.writePing(this.#output.bytes, at, Flag.ack, payload));
+  }
+
+  /** Asks for an answer. */
+  ping(): void {
+    const { bytes } = this.#output;
+    bytes.fill(0, this.#scratch.start, this.#scratch.start + control.PING_BYTES);
+    const at = this.#control();
+    this.#output.commit(control.writePing(bytes, at, 0, this.#scratch.start));
+  }
+
+  goAway(lastId: number, code: number): void {
+    const at = this.#control();
+    this.#output.commit(control.writeGoAway(this.#output.bytes, at, lastId, code));
+  }
+
+  settings(flags: number, entries: readonly (readonly [number, number])[]): void {
+    const at = this.#control(entries.length * 6);
+    this.#output.commit(control.writeSettings(this.#output.bytes, at, flags, entries));
+  }
+
+  #control(more = 0): number {
+    if (this.#output.queuedBytes === 0) this.controlQueued = 0;
+    this.controlQueued++;
+    return this.#output.reserve(control.CONTROL_FRAME_BYTES + more);
+  }
+
+  /** How much of `wanted` may go in one frame now. */
+  #allowed(stream: Http2Stream, wanted: number): number {
+    if (this.#output.queuedBytes >= OUTPUT_BYTES_MAX) {
+      this.#output.flush();
+      if (this.#output.queuedBytes >= OUTPUT_BYTES_MAX) return 0;
+    }
+    // The least that every peer takes: larger frames save nothing and block the other streams.
+    return Math.min(wanted, stream.sendWindow, this.window, FRAME_BYTES_MAX);
+  }
+
+  #frame(stream: Http2Stream, at: number, count: number, isEnd: boolean): void {
+    const { bytes } = this.#output;
+    const to = this.#dataHead(stream, count, isEnd);
+    bytes.copyWithin(to, at, at + count);
+    this.#output.commit(to + count);
+    if (isEnd) this.#ended(stream);
+  }
+
+  #keptFrame(stream: Http2Stream, kept: KeptData, count: number): void {
+    const isLast = count === kept.length;
+    const isEnd = isLast && stream.endsAfterKept;
+    const to = this.#dataHead(stream, count, isEnd);
+    kept.take(count, this.#output.bytes, to);
+    this.#output.commit(to + count);
+    if (!isLast) return;
+    const trailers = stream.trailersAfterKept;
+    stream.trailersAfterKept = null;
+    if (trailers !== null) {
+      this.sendBlock(stream, this.encodeTrailers(trailers, 0, trailers.length), true);
+    } else if (isEnd) this.#ended(stream);
+    else stream.onDrained();
+  }
+
+  #dataHead(stream: Http2Stream, count: number, isEnd: boolean): number {
+    const flags = isEnd ? Flag.endStream : 0;
+    stream.sendWindow -= count;
+    this.window -= count;
+    this.onData();
+    const room = this.#output.reserve(FRAME_HEAD_BYTES + count);
+    return writeFrameHead(this.#output.bytes, room, count, FrameType.data, flags, stream.id);
+  }
+
+  #ended(stream: Http2Stream): void {
+    stream.weEnded = true;
+    this.onEnd(stream);
+  }
+
+  #enqueue(stream: Http2Stream): void {
+    if (stream.isQueued) return;
+    stream.isQueued = true;
+    stream.next = null;
+    if (this.#last === null) this.#first = stream;
+    else this.#last.next = stream;
+    this.#last = stream;
+  }
+
+  #enqueueFirst(stream: Http2Stream): void {
+    stream.isQueued = true;
+    stream.next = this.#first;
+    this.#first = stream;
+    this.#last ??= stream;
+  }
+
+  #dequeue(stream: Http2Stream): void {
+    this.#first = stream.next;
+    if (this.#first === null) this.#last = null;
+    stream.next = null;
+    stream.isQueued = false;
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * How a request gets to its endpoint: which protocol, and a connection or stream that speaks it,
+ * pooled or new. One at a time; what is under way can be called off.
+ */
+import type { Endpoint, Speaks } from "../mesh/snapshot.ts";
+import { Dial, type DialFailure } from "../net/dial.ts";
+import type { Context } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import type { StreamWaiter } from "./http2-pool.ts";
+import type { Http2Upstream } from "./http2-upstream.ts";
+import { UpstreamStream } from "./http2-upstream-stream.ts";
+import type { Responder } from "./sides.ts";
+import { Upstream } from "./upstream.ts";
+
+/** `carried`: as HTTP/2 to a sidecar that turns it back into the HTTP/1 it was. */
+export type Protocol = "http1" | "http2" | "carried";
+
+/** `isHttp2`: the request came as HTTP/2, and was not carried in it. */
+export function chooseProtocol(speaks: Speaks, isHttp2: boolean, wantsUpgrade: boolean): Protocol {
+  switch (speaks) {
+    case "any":
+      return isHttp2 ? "http2" : "http1";
+    case "http1":
+    case "http2":
+      return speaks;
+    case "sidecar":
+      if (isHttp2) return "http2";
+      // What leaves HTTP cannot share a connection: it has one of HTTP/1.1 for itself.
+      return wantsUpgrade ? "http1" : "carried";
+    default:
+      return speaks satisfies never;
+  }
+}
+
+/** `no-stream`: connections there are, but none had a free stream in time. */
+export type ConveyanceFailure = DialFailure | "no-stream";
+
+export type ConveyanceEvents = {
+  readonly ready: (responder: Responder, isReused: boolean) => void;
+  readonly failed: (why: ConveyanceFailure) => void;
+};
+
+export class Conveyance implements StreamWaiter {
+  readonly #context: Context;
+  readonly #events: ConveyanceEvents;
+  #exchange: Exchange | null = null;
+  #endpoint: Endpoint | null = null;
+  #dial: Dial | null = null;
+  #carries = false;
+  deadlineMs = 0;
+  isWaiting = false;
+
+  constructor(context: Context, events: ConveyanceEvents) {
+    this.#context = context;
+    this.#events = events;
+  }
+
+  /** One of the events follows, perhaps before this returns. */
+  find(
+    exchange: Exchange,
+    endpoint: Endpoint,
+    protocol: Protocol,
+    wantsNew: boolean,
+    timeoutMs: number,
+    deadlineMs: number,
+  ): void {
+    const { context } = this;
+    this.#exchange = exchange;
+    this.#endpoint = endpoint;
+    if (protocol !== "http1") {
+      this.#carries = protocol === "carried";
+      if (this.#carries) context.count("http2_carried");
+      this.deadlineMs = deadlineMs;
+      const connection = context.http2.take(endpoint, this, timeoutMs);
+      if (connection !== null) this.onStream(connection);
+      return;
+    }
+    const pooled = wantsNew ? null : (context.pools.take(endpoint) as Upstream | null);
+    if (pooled !== null) {
+      context.count("pool_hit");
+      pooled.begin(exchange, true);
+      return this.#events.ready(pooled, true);
+    }
+    context.count("pool_miss");
+    this.#dial = new Dial(
+      context.io,
+      (dial) => {
+        this.#dial = null;
+        context.balancer.connectSucceeded(endpoint);
+        const upstream = new Upstream(context, dial, endpoint);
+        upstream.begin(exchange, false);
+        this.#events.ready(upstream, false);
+      },
+      (why) => {
+        this.#dial = null;
+        this.#events.failed(why);
+      },
+    );
+    this.#dial.start(endpoint, timeoutMs);
+  }
+
+  get context(): Context {
+    return this.#context;
+  }
+
+  /** Calls off what is under way; no event follows. */
+  cancel(): void {
+    this.#dial?.cancel();
+    this.#dial = null;
+    if (this.isWaiting && this.#endpoint !== null) this.#context.http2.leave(this.#endpoint, this);
+    this.#exchange = null;
+  }
+
+  /** A connection has room for a stream. */
+  onStream(connection: Http2Upstream): void {
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    const { isReused } = connection;
+    const stream = new UpstreamStream(connection, exchange, this.#carries, isReused);
+    this.#events.ready(stream, isReused);
+  }
+
+  onNoStream(why: ConveyanceFailure): void {
+    if (this.#exchange !== null) this.#events.failed(why);
+  }
+}

@@ -1,0 +1,279 @@
+/**
+ * One stream of a client's connection of HTTP/2: a request that is routed and balanced by itself.
+ *
+ *   head ──▶ exchange ──▶ over          waiting: the name is being looked up
+ *     └─▶ waiting ──▶ head (again)
+ */
+
+import { type Http1Error, statusOf } from "../codec/http1/errors.ts";
+import type { FieldSection } from "../codec/http1/field-section.ts";
+import type { RequestHead } from "../codec/http1/request-head.ts";
+import type { ResponseHead } from "../codec/http1/response-head.ts";
+import { writeTrailers } from "../codec/http1/trailers.ts";
+import { REQUEST_HEAD_GROWTH_BYTES } from "../codec/http1/write-request.ts";
+import { ErrorCode } from "../codec/http2/error-code.ts";
+import { encodeResponseHead } from "../codec/http2/write-head.ts";
+import { Timer } from "../lib/timer-wheel.ts";
+import { CHUNK_BYTES, ENCODED, FRAMED } from "../net/arena.ts";
+import { ServerStream } from "../protocol/http2/server.ts";
+import type { ResetBy } from "../protocol/http2/stream.ts";
+import type { ClientOrigin } from "./client.ts";
+import type { Context } from "./context.ts";
+import type { Waiter } from "./directory.ts";
+import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { Exchange } from "./exchange.ts";
+import type { Http2Downstream } from "./http2-downstream.ts";
+import { FAILFAST_MS, LINGER_BYTES_MAX, LINGER_MS } from "./limits.ts";
+import { badRequestFields, failureFields, type ReplyFields, trailersFor } from "./respond-http2.ts";
+import type { Requester } from "./sides.ts";
+
+const State = { head: 0, waiting: 1, exchange: 2, over: 3 } as const;
+type State = (typeof State)[keyof typeof State];
+
+export class Http2Request extends ServerStream implements Requester, Waiter {
+  readonly isHttp2 = true;
+  readonly #downstream: Http2Downstream;
+  readonly #context: Context;
+  readonly #exchange: Exchange;
+  #state: State = State.head;
+  #isGrpc = false;
+  /** The HTTP/1 version that a sidecar carries in this request, or -1. */
+  #origVersion = -1;
+  /** Content that was not passed on yet, and is not given back to the client. */
+  #owed = 0;
+  /** While the name is looked up. */
+  #timer: Timer | null = null;
+
+  constructor(downstream: Http2Downstream) {
+    super();
+    this.#downstream = downstream;
+    this.#context = downstream.context;
+    this.#exchange = new Exchange(downstream.context, this);
+  }
+
+  get origin(): ClientOrigin {
+    return this.#downstream.origin;
+  }
+
+  get isBlocked(): boolean {
+    return this.keptBytes > 0;
+  }
+
+  /** A stream that is reset calls its exchange off by itself. */
+  get isBroken(): boolean {
+    return false;
+  }
+
+  override onRequest(head: RequestHead, base: number, isEnd: boolean): void {
+    this.#downstream.onRequest();
+    this.#isGrpc = head.isGrpc;
+    this.#origVersion = head.origVersion;
+    // Written as HTTP/1 it may be longer, and must fit a chunk.
+    if (head.end + REQUEST_HEAD_GROWTH_BYTES > CHUNK_BYTES) {
+      this.#context.returnRequestHead(head);
+      return this.onBadRequest("head-too-large");
+    }
+    const context = this.#context;
+    const { bytes, router } = this.#downstream;
+    const route = router.route(bytes, base, head);
+    if (context.access !== null) this.#exchange.access = router.describe(bytes, base, head);
+    if (route.kind !== "refused" && context.enter()) {
+      if (route.kind === "service") {
+        this.#state = State.exchange;
+        return this.#exchange.start(head, base, route, isEnd);
+      }
+      this.#state = State.waiting;
+      if (!this.#exchange.hold(head, base, isEnd)) return this.#giveUp("no-memory");
+      return this.#wait(route.authority);
+    }
+    context.returnRequestHead(head);
+    this.#refuse(route.kind === "refused" ? route.code : "overloaded");
+  }
+
+  #wait(authority: string): void {
+    const { clock, timers } = this.#context.io.loop;
+    if (!this.#context.directory.wait(authority, this)) return this.#giveUp("overloaded");
+    this.#timer ??= new Timer(() => this.#giveUp("failfast"));
+    if (this.#timer.deadlineMs === 0) timers.arm(this.#timer, clock.nowMs + FAILFAST_MS);
+  }
+
+  /** Discovery has news: the request is routed again. */
+  onDirectoryChange(): void {
+    if (this.#state !== State.waiting) return;
+    const held = this.#exchange.takeOut();
+    if (held === null) return;
+    const route = this.#downstream.router.route(this.#downstream.bytes, held.base, held.head);
+    if (route.kind === "unknown") return this.#wait(route.authority);
+    if (route.kind === "refused") return this.#giveUp(route.code);
+    this.#stopWaiting();
+    this.#state = State.exchange;
+    this.#exchange.resume(route);
+  }
+
+  #stopWaiting(): void {
+    if (this.#timer !== null) this.#context.io.loop.timers.disarm(this.#timer);
+    this.#context.directory.stopWaiting(this);
+  }
+
+  /** The name was not found in time, or leads nowhere. */
+  #giveUp(code: ProxyErrorCode): void {
+    if (this.#state !== State.waiting) return;
+    this.#stopWaiting();
+    this.#exchange.drop();
+    this.#context.leave();
+    this.#refuse(code);
+  }
+
+  /** A request that came to nothing before it had an exchange. */
+  #refuse(code: ProxyErrorCode): void {
+    this.#state = State.over;
+    this.replyFailure(code);
+    this.#end();
+  }
+
+  override onBadRequest(error: Http1Error): void {
+    this.#state = State.over;
+    this.#context.count("bad_request");
+    this.#reply(badRequestFields(statusOf(error), error));
+    this.#end();
+  }
+
+  override onData(start: number, end: number, isEnd: boolean): void {
+    if (this.#state === State.over) return this.#discard(end - start);
+    const exchange = this.#exchange;
+    exchange.sendContent(start, end, isEnd);
+    if (isEnd || !this.isOpen) return;
+    if (exchange.isBlocked) this.#owed += end - start;
+    else this.#downstream.frames.consumed(this, end - start);
+  }
+
+  override onTrailers(fields: FieldSection, base: number): void {
+    if (this.#state !== State.over) this.#exchange.endContent(fields, base);
+  }
+
+  override onReset(_code: number, _by: ResetBy): void {
+    const before = this.#state;
+    this.#state = State.over;
+    if (before === State.waiting) {
+      this.#stopWaiting();
+      this.#exchange.drop();
+    } else if (before === State.exchange) this.#exchange.abort();
+    else return;
+    this.#context.leave();
+  }
+
+  override onDrained(): void {
+    this.#exchange.upstream?.pump();
+  }
+
+  override onClosed(): void {}
+
+  wantsPump(): void {
+    const owed = this.#owed;
+    this.#owed = 0;
+    if (owed === 0 || !this.isOpen) return;
+    this.#downstream.tick();
+    this.#downstream.frames.consumed(this, owed);
+  }
+
+  onFault(): void {
+    this.cut(ErrorCode.internalError);
+  }
+
+  writeInterim(head: ResponseHead, base: number): void {
+    if (this.isOpen) this.#writeHead(head, base, false);
+  }
+
+  writeHead(head: ResponseHead, base: number, isEnd: boolean): void {
+    if (this.isOpen) this.#writeHead(head, base, isEnd);
+  }
+
+  #writeHead(head: ResponseHead, base: number, isEnd: boolean): void {
+    const { bytes, frames } = this.#downstream;
+    this.#downstream.tick();
+    const orig = this.#origVersion === -1 ? -1 : head.minorVersion;
+    const end = encodeResponseHead(frames.encoder, bytes, base, head, bytes, ENCODED, orig);
+    frames.sender.sendBlock(this, end, isEnd);
+  }
+
+  writeContent(start: number, end: number, isLast: boolean): void {
+    if (!this.isOpen || this.weEnded) return;
+    this.#downstream.tick();
+    if (!this.#downstream.frames.sender.sendData(this, start, end, isLast)) {
+      this.#context.count("refused_memory");
+      this.#downstream.frames.resetStream(this, ErrorCode.enhanceYourCalm, false);
+    }
+  }
+
+  endContent(trailers: FieldSection | null, base: number): void {
+    if (!this.isOpen || this.weEnded) return;
+    this.#downstream.tick();
+    const { bytes, frames } = this.#downstream;
+    const end = trailers === null ? FRAMED : writeTrailers(bytes, base, trailers, FRAMED);
+    if (end === FRAMED) frames.sender.sendData(this, 0, 0, true);
+    else frames.sender.sendTrailers(this, FRAMED, end);
+  }
+
+  /** The connection flushes by itself at the end of the turn. */
+  flush(): void {}
+
+  replyFailure(code: ProxyErrorCode): number {
+    const { status, counter } = PROXY_ERRORS[code];
+    // Failed connects are counted one by one, where they fail.
+    if (!code.startsWith("connect-")) this.#context.count(counter);
+    this.#reply(failureFields(code, this.#isGrpc));
+    return status;
+  }
+
+  #reply(fields: ReplyFields): void {
+    if (!this.isOpen || this.weEnded) return;
+    this.#downstream.tick();
+    const { bytes, frames } = this.#downstream;
+    const end = fields.encode(frames.encoder, bytes, ENCODED);
+    frames.sender.sendBlock(this, end, true);
+  }
+
+  afterExchange(): void {
+    if (this.#state === State.exchange) this.#context.leave();
+    this.#state = State.over;
+    this.#end();
+  }
+
+  /**
+   * The response is complete. The rest of a request that goes on is not wanted, but what is on its
+   * way may come: a reset at once would look like an error to some clients (RFC 9113 §8.1).
+   */
+  #end(): void {
+    if (this.isOpen && !this.peerEnded) this.resetAtMs = this.#downstream.frames.nowMs + LINGER_MS;
+  }
+
+  #discard(count: number): void {
+    this.#owed += count;
+    if (this.#owed > LINGER_BYTES_MAX) {
+      this.#downstream.frames.resetStream(this, ErrorCode.noError, false);
+    } else this.#downstream.frames.consumed(this, count);
+  }
+
+  cut(code: number): void {
+    if (this.#state === State.exchange) this.#context.leave();
+    this.#state = State.over;
+    if (!this.isOpen) return;
+    this.#downstream.tick();
+    const { bytes, frames } = this.#downstream;
+    // gRPC reads why in the trailers; anybody else must see a reset, not a short body.
+    if (!this.#isGrpc || !this.#exchange.hasResponded || code !== ErrorCode.internalError) {
+      return frames.resetStream(this, code, false);
+    }
+    const text = trailersFor("backend-closed");
+    bytes.set(text, FRAMED);
+    frames.sender.sendTrailers(this, FRAMED, FRAMED + text.length);
+    this.#end();
+  }
+
+  writeSwitch(): void {}
+
+  /** No request of HTTP/2 asks for an upgrade, so no response can grant one. */
+  becomeTunnel(): void {
+    this.cut(ErrorCode.internalError);
+  }
+}

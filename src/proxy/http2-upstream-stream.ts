@@ -1,0 +1,142 @@
+/** One request on a connection of HTTP/2 to an endpoint. */
+
+import type { FieldSection } from "../codec/http1/field-section.ts";
+import { Method } from "../codec/http1/method.ts";
+import type { RequestHead } from "../codec/http1/request-head.ts";
+import type { ResponseHead } from "../codec/http1/response-head.ts";
+import { writeTrailers } from "../codec/http1/trailers.ts";
+import { ErrorCode } from "../codec/http2/error-code.ts";
+import { restoreResponseCase } from "../codec/http2/response-fields.ts";
+import { FRAMED } from "../net/arena.ts";
+import { ClientStream } from "../protocol/http2/client.ts";
+import type { ResetBy } from "../protocol/http2/stream.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Http2Upstream } from "./http2-upstream.ts";
+import type { Responder } from "./sides.ts";
+
+export class UpstreamStream extends ClientStream implements Responder {
+  readonly isReused: boolean;
+  hasReceived = false;
+  readonly isUnsent = false;
+  readonly #connection: Http2Upstream;
+  readonly #carries: boolean;
+  #exchange: Exchange | null;
+  /** Content that the client has not taken yet, and that is not given back to the peer. */
+  #owed = 0;
+
+  constructor(connection: Http2Upstream, exchange: Exchange, carries: boolean, isReused: boolean) {
+    super();
+    this.#connection = connection;
+    this.#exchange = exchange;
+    this.#carries = carries;
+    this.isReused = isReused;
+  }
+
+  get isBlocked(): boolean {
+    return this.keptBytes > 0;
+  }
+
+  /** A connection that breaks tells its streams by itself. */
+  get isBroken(): boolean {
+    return false;
+  }
+
+  sendHead(head: RequestHead, base: number, isEnd: boolean): void {
+    const connection = this.#connection;
+    connection.isReused = true;
+    connection.tick();
+    const isHead = head.method === Method.head;
+    connection.frames.request(this, head, base, this.#carries, isHead, isEnd);
+  }
+
+  sendContent(start: number, end: number, isLast: boolean): void {
+    if (!this.isOpen) return;
+    this.#connection.tick();
+    const isKept = this.#connection.frames.sender.sendData(this, start, end, isLast);
+    if (!isKept) this.#exchange?.onBackendGone("no-memory");
+  }
+
+  endContent(trailers: FieldSection | null, base: number): void {
+    if (!this.isOpen) return;
+    this.#connection.tick();
+    const { sender } = this.#connection.frames;
+    if (trailers === null) return void sender.sendData(this, 0, 0, true);
+    const end = writeTrailers(this.#connection.bytes, base, trailers, FRAMED);
+    if (end === FRAMED) sender.sendData(this, 0, 0, true);
+    else sender.sendTrailers(this, FRAMED, end);
+  }
+
+  /** The connection flushes by itself at the end of the turn. */
+  flush(): void {}
+
+  pump(): void {
+    const owed = this.#owed;
+    this.#owed = 0;
+    if (owed === 0 || !this.isOpen) return;
+    this.#connection.tick();
+    this.#connection.frames.consumed(this, owed);
+  }
+
+  /** Whatever is left of the stream is not wanted any more. */
+  finish(): void {
+    this.#exchange = null;
+    if (!this.isOpen || (this.peerEnded && this.weEnded)) return;
+    this.#connection.tick();
+    const code = this.peerEnded ? ErrorCode.noError : ErrorCode.cancel;
+    this.#connection.frames.resetStream(this, code, false);
+  }
+
+  override onInterim(head: ResponseHead, base: number): void {
+    this.hasReceived = true;
+    this.#exchange?.onInterim(head, base);
+  }
+
+  override onResponse(head: ResponseHead, base: number, isEnd: boolean): void {
+    const exchange = this.#exchange;
+    this.hasReceived = true;
+    if (exchange === null) return;
+    if (this.#carries) restoreResponseCase(this.#connection.bytes, base, head);
+    exchange.onHead(head, base, isEnd);
+    if (isEnd) this.#complete();
+    else exchange.client.flush();
+  }
+
+  override onData(start: number, end: number, isEnd: boolean): void {
+    const { client } = this.#exchange ?? {};
+    if (client === undefined) return this.#connection.frames.consumed(this, end - start);
+    client.writeContent(start, end, isEnd);
+    if (isEnd) return this.#complete();
+    if (this.#exchange === null) return;
+    if (client.isBlocked) this.#owed += end - start;
+    else this.#connection.frames.consumed(this, end - start);
+    client.flush();
+  }
+
+  override onTrailers(fields: FieldSection, base: number): void {
+    this.#exchange?.client.endContent(fields, base);
+    this.#complete();
+  }
+
+  #complete(): void {
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    exchange.client.flush();
+    // The exchange lets go of this stream with `finish`, which ends what is still being sent.
+    exchange.complete(true);
+  }
+
+  override onReset(code: number, by: ResetBy): void {
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    if (exchange === null) return;
+    if (by === "connection") exchange.onBackendGone("backend-closed");
+    else if (by === "us") exchange.onBackendGone("bad-response", code);
+    else exchange.onBackendReset(code);
+  }
+
+  override onDrained(): void {
+    this.#exchange?.client.wantsPump();
+  }
+
+  override onClosed(): void {}
+}
