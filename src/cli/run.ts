@@ -9,7 +9,7 @@ import { Registry } from "../discovery/registry.ts";
 import { Logger } from "../lib/log.ts";
 import { writeStderr } from "../lib/stderr.ts";
 import { formatHostPort, formatIp, parseIp, type SocketAddress } from "../mesh/address.ts";
-import type { ListenerKind, ListenerSpec } from "../mesh/snapshot.ts";
+import type { ListenerKind, ListenerSpec, ThreadStart } from "../mesh/snapshot.ts";
 import { SeriesRegistry } from "../metrics/series.ts";
 import { Arena } from "../net/arena.ts";
 import { Clock } from "../net/clock.ts";
@@ -48,10 +48,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
   raiseDescriptorLimit(arena);
   const listeners = await openListeners(arena, config);
   const memory = allocate(config.workers ?? defaultWorkers());
-  const app =
-    config.app === null
-      ? null
-      : { ...(await addressOf(config.app, "--app")), speaks: config.app.speaks };
+  const app = await applicationOf(config.app);
   const nowMs = (): number => clock.readMs();
   const counters = allCounters(memory);
   const series = new SeriesRegistry(counters, nowMs);
@@ -219,6 +216,10 @@ async function openAdmin(
     const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
     throw new StartError(`--admin: ${formatHostPort(at.host, at.port)}: ${reason}`);
   }
+}
+
+async function applicationOf(app: RunConfig["app"]): Promise<ThreadStart["app"]> {
+  return app === null ? null : { ...(await addressOf(app, "--app")), speaks: app.speaks };
 }
 
 async function addressOf(at: HostPort, flag: string): Promise<SocketAddress> {

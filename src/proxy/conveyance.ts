@@ -64,7 +64,7 @@ export class Conveyance implements StreamWaiter {
     timeoutMs: number,
     deadlineMs: number,
   ): void {
-    const { context } = this;
+    const context = this.#context;
     this.#exchange = exchange;
     this.#endpoint = endpoint;
     if (protocol !== "http1") {
@@ -93,14 +93,10 @@ export class Conveyance implements StreamWaiter {
       },
       (why) => {
         this.#dial = null;
-        this.#events.failed(why);
+        this.#failed(endpoint, why);
       },
     );
     this.#dial.start(endpoint, timeoutMs);
-  }
-
-  get context(): Context {
-    return this.#context;
   }
 
   /** Calls off what is under way; no event follows. */
@@ -121,6 +117,15 @@ export class Conveyance implements StreamWaiter {
   }
 
   onNoStream(why: ConveyanceFailure): void {
-    if (this.#exchange !== null) this.#events.failed(why);
+    if (this.#exchange !== null && this.#endpoint !== null) this.#failed(this.#endpoint, why);
+  }
+
+  #failed(endpoint: Endpoint, why: ConveyanceFailure): void {
+    const { balancer, io } = this.#context;
+    if (why !== "no-descriptors" && why !== "no-stream") {
+      balancer.connectFailed(endpoint, io.loop.clock.nowMs);
+      this.#context.count(why === "timeout" ? "connect_timeout" : "connect_refused");
+    }
+    this.#events.failed(why);
   }
 }

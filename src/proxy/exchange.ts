@@ -3,75 +3,50 @@
  * again or not, and what came of it. An HTTP/1 client uses one exchange for one request after
  * another, each stream of HTTP/2 has its own.
  *
- * The request is kept until the response begins, so that it can be sent again: on another endpoint
- * when connecting failed or the endpoint refused to look at it, and on a new connection when a
- * reused one turned out to be closed before a byte of the response came, if the request is
- * idempotent or nothing was sent.
+ * The request is kept until the response begins, to be sent again: on another endpoint when
+ * connecting failed or the endpoint refused to look at it, and on a new connection when a reused one
+ * had closed before a byte of the response came, if it is idempotent or nothing was sent.
  *
  *   start ─▶ attempt ─▶ (connecting | waiting for a stream) ─▶ sent ─▶ responding ─▶ over
  *               ▲─────────────── failed, and may be sent again ──┘
  */
 
-import type { FieldSection } from "../codec/http1/field-section.ts";
-import { isIdempotent, Method } from "../codec/http1/method.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
-import { DECODED } from "../net/arena.ts";
-import type { DialFailure } from "../net/dial.ts";
-import { accessLine, type Requested } from "./access-log.ts";
+import { Attempts } from "./attempts.ts";
 import type { Context } from "./context.ts";
-import { Conveyance, chooseProtocol } from "./conveyance.ts";
+import { Conveyance, type ConveyanceFailure, chooseProtocol } from "./conveyance.ts";
 import type { ProxyErrorCode } from "./errors.ts";
-import { FAILFAST_MS, TRIES_MAX } from "./limits.ts";
+import { ExchangeOutcome } from "./exchange-outcome.ts";
 import { codeOf } from "./open-tunnel.ts";
-import { record } from "./outcome.ts";
-import type { Route } from "./router.ts";
-import { REPLAYED_BYTES_MAX, SavedRequest } from "./saved-request.ts";
+import { RequestTraits } from "./request-traits.ts";
+import type { ServiceRoute } from "./router.ts";
+import { SavedRequest } from "./saved-request.ts";
 import type { Requester, Responder } from "./sides.ts";
-
-const NONE_TRIED: readonly Endpoint[] = [];
-
-export type ServiceRoute = Extract<Route, { kind: "service" }>;
 
 export class Exchange {
   readonly client: Requester;
   readonly context: Context;
-  /** For the access log, if there is one. */
-  access: Requested | null = null;
+  readonly request = new RequestTraits();
   isActive = false;
-  isHead = false;
   /** All of the request's content was read. */
   isRequestDone = true;
-  minorVersion = 1;
-  expectsContinue = false;
-  wantsUpgrade = false;
   /** A byte of a final response was sent to the client. */
   hasResponded = false;
   upstream: Responder | null = null;
   endpoint: Endpoint | null = null;
   readonly #saved: SavedRequest;
   readonly #conveyance: Conveyance;
-  #head: RequestHead | null = null;
-  /** Where the head's text is, while it still is where it was parsed; else -1. */
-  #liveBase = -1;
-  #liveStamp = 0;
   #route: ServiceRoute | null = null;
-  #isIdempotent = false;
-  #tried: Endpoint[] = [];
-  #isRetried = false;
-  #refusals = 0;
-  #startedUs = 0;
-  #sentUs = 0;
-  #latencyUs = 0;
-  #deadlineMs = 0;
-  #status = 0;
+  readonly #attempts = new Attempts();
+  readonly outcome = new ExchangeOutcome();
 
   constructor(context: Context, client: Requester) {
     this.context = context;
     this.client = client;
-    this.#saved = new SavedRequest(context.keptBudget);
+    this.#saved = new SavedRequest(context);
     this.#conveyance = new Conveyance(context, {
       ready: (responder, isReused) => this.#send(responder, isReused),
       failed: (why) => this.#onConnectFailed(why),
@@ -83,55 +58,40 @@ export class Exchange {
    * Content follows by `sendContent` and `endContent`, unless `isEnd`.
    */
   start(head: RequestHead, base: number, route: ServiceRoute, isEnd: boolean): void {
-    this.#route = route;
-    if (!this.hold(head, base, isEnd)) return this.fail("no-memory");
-    this.#liveBase = base;
-    this.#liveStamp = this.context.decodedStamp;
-    this.#attempt("no-endpoints");
-    this.#liveBase = -1;
+    if (this.hold(head, base, isEnd)) this.resume(route);
+    else this.fail("no-memory");
+    this.#saved.settle();
   }
 
   /** Takes a request, as `start`, whose route is not known yet. False: there is no memory. */
   hold(head: RequestHead, base: number, isEnd: boolean): boolean {
-    const { io } = this.context;
+    const { clock } = this.context.io.loop;
     this.isActive = true;
-    this.isHead = head.method === Method.head;
+    this.#route = null;
     this.isRequestDone = isEnd;
-    this.minorVersion = head.minorVersion;
-    this.expectsContinue = head.expectsContinue;
-    this.wantsUpgrade = head.wantsUpgrade;
     this.hasResponded = false;
-    this.#head = head;
-    this.#isIdempotent = isIdempotent(head.method);
-    if (this.#tried.length > 0) this.#tried = [];
-    this.#isRetried = false;
-    this.#refusals = 0;
-    this.#status = 0;
-    this.#latencyUs = 0;
-    this.#startedUs = io.loop.clock.nowUs;
-    this.#deadlineMs = io.loop.clock.nowMs + FAILFAST_MS;
-    return this.#saved.save(io.arena.bytes, base, base + head.end);
+    this.request.read(head);
+    this.#attempts.begin(clock.nowMs);
+    this.outcome.begin(clock.nowUs);
+    return this.#saved.save(head, base);
   }
 
   /** Takes the text of a held request out again; returns the head and where its text is now. */
-  takeOut(): { readonly head: RequestHead; readonly base: number } | null {
-    if (this.#head === null) return null;
-    this.context.decodedStamp++;
-    this.#saved.copyTo(this.context.io.arena.bytes, DECODED);
-    return { head: this.#head, base: DECODED };
+  takeOut(): { readonly head: RequestHead | null; readonly base: number } {
+    return { head: this.#saved.head, base: this.#saved.takeOut() };
   }
 
   /** The held request's route is known. */
   resume(route: ServiceRoute): void {
     this.#route = route;
-    this.#attempt("no-endpoints");
+    this.#attempt();
   }
 
   /** Lets go of a held request that comes to nothing. */
   drop(): void {
     this.isActive = false;
-    this.access = null;
-    this.#forget();
+    this.outcome.access = null;
+    this.#saved.clear();
   }
 
   /** The request's content is not to be read now: it could not be sent on. */
@@ -140,113 +100,90 @@ export class Exchange {
     return this.#saved.contentBytes > 0;
   }
 
+  /** The client speaks HTTP/2 in this request, and is told of resets as they are. */
+  get #isNative(): boolean {
+    return this.client.isHttp2 && !this.request.isCarried;
+  }
+
   /** Takes content of the request, `bytes[start, end)` of the arena. */
   sendContent(start: number, end: number, isLast: boolean): void {
+    if (!this.isActive) return;
     if (isLast) this.isRequestDone = true;
     const { upstream } = this;
-    const { bytes } = this.context.io.arena;
     if (upstream === null) {
-      if (!this.#saved.append(bytes, start, end)) this.fail("no-memory");
+      if (!this.#saved.append(start, end)) this.fail("no-memory");
       return;
     }
-    if (this.#saved.isWhole && end > start) this.#saveMore(start, end);
+    this.#saved.appendSent(start, end);
     upstream.sendContent(start, end, isLast);
   }
 
-  /** The request's content is over. */
-  endContent(trailers: FieldSection | null, base: number): void {
+  /** The request's content is over, with the trailer lines in `bytes[start, end)` of the arena. */
+  endContent(start: number, end: number): void {
     this.isRequestDone = true;
-    // Trailers are not kept: a request that has some is sent once.
-    if (trailers !== null && trailers.count > 0) this.#saved.clear();
-    this.upstream?.endContent(trailers, base);
-    if (this.upstream === null && trailers !== null) this.#saved.clear();
-  }
-
-  #saveMore(start: number, end: number): void {
-    const { bytes } = this.context.io.arena;
-    if (this.#saved.contentBytes + end - start > REPLAYED_BYTES_MAX) this.#saved.clear();
-    else this.#saved.append(bytes, start, end);
+    this.#saved.appendTrailers(start, end);
+    this.upstream?.endContent(start, end);
   }
 
   /** What was sent on is to be on its way; a connection that broke meanwhile shows here. */
   flush(): void {
-    const { upstream } = this;
-    if (upstream === null) return;
-    upstream.flush();
-    if (upstream.isBroken && upstream === this.upstream) this.onBackendGone("backend-closed");
+    this.upstream?.flush();
+    if (this.upstream?.isBroken === true) this.onBackendGone("backend-closed");
   }
 
   /** Chooses an endpoint and a way to it. */
-  #attempt(last: ProxyErrorCode): void {
+  #attempt(last: ProxyErrorCode = "no-endpoints"): void {
     const { balancer, io } = this.context;
     const { clock } = io.loop;
     const route = this.#route;
-    const head = this.#head;
+    const { head } = this.#saved;
     if (route === null || head === null) return this.fail(last);
     // A second try may come after a new snapshot: rows have new owners by then.
-    const isFirst = this.#tried.length === 0 && !this.#isRetried && this.#refusals === 0;
+    const { deadlineMs, isFirst, isRetried, tried } = this.#attempts;
     const service = isFirst ? route.service : this.context.directory.current(route.service);
-    const tried = this.#tried.length === 0 ? NONE_TRIED : this.#tried;
-    const isOver = tried.length >= TRIES_MAX || clock.nowMs > this.#deadlineMs;
+    const isOver = this.#attempts.isOver(clock.nowMs);
     const endpoint = isOver ? null : balancer.pick(service.endpoints, clock.nowMs, tried);
     if (endpoint === null) return this.fail(service.failure ?? last);
     balancer.acquire(endpoint);
     this.endpoint = endpoint;
     const speaks = this.client.origin.speaks ?? endpoint.speaks;
-    const isHttp2 = this.client.isHttp2 && head.origVersion === -1;
-    const protocol = chooseProtocol(speaks, isHttp2, head.wantsUpgrade);
+    const protocol = chooseProtocol(speaks, this.#isNative, head.wantsUpgrade);
     // An endpoint that speaks HTTP/2 cannot be upgraded from HTTP/1: the offer is not made.
     if (protocol !== "http1") {
       head.wantsUpgrade = false;
-      this.wantsUpgrade = false;
+      this.request.wantsUpgrade = false;
     }
-    const wantsNew = head.minorVersion === 0 || this.#isRetried;
-    this.#conveyance.find(this, endpoint, protocol, wantsNew, route.timeoutMs, this.#deadlineMs);
+    const wantsNew = head.minorVersion === 0 || isRetried;
+    this.#conveyance.find(this, endpoint, protocol, wantsNew, route.timeoutMs, deadlineMs);
   }
 
   #send(upstream: Responder, isReused: boolean): void {
-    const head = this.#head;
+    const { head } = this.#saved;
     if (head === null) return upstream.finish(false);
-    const { bytes } = this.context.io.arena;
     this.upstream = upstream;
-    this.#sentUs = this.context.io.loop.clock.nowUs;
-    if (this.#liveBase !== -1 && this.#liveStamp === this.context.decodedStamp) {
-      upstream.sendHead(head, this.#liveBase, this.isRequestDone);
-    } else {
-      this.context.decodedStamp++;
-      const end = this.#saved.copyTo(bytes, DECODED);
-      const content = DECODED + this.#saved.textBytes;
-      const isEmpty = content === end;
-      upstream.sendHead(head, DECODED, isEmpty && this.isRequestDone);
-      if (!isEmpty) upstream.sendContent(content, end, this.isRequestDone);
-      if (end - content > REPLAYED_BYTES_MAX) this.#saved.clear();
-      this.client.wantsPump();
-      upstream.flush();
-    }
+    this.outcome.sentUs = this.context.io.loop.clock.nowUs;
+    this.#saved.sendTo(upstream, head, this.isRequestDone);
     if (upstream.isBroken && upstream === this.upstream) this.onBackendGone("backend-closed");
     else if (!isReused) this.client.wantsPump();
   }
 
-  #onConnectFailed(why: DialFailure | "no-stream"): void {
-    const { balancer, io } = this.context;
+  #onConnectFailed(why: ConveyanceFailure): void {
     const { endpoint } = this;
     if (endpoint === null) return;
+    this.context.balancer.release(endpoint);
+    this.endpoint = null;
     if (why === "no-stream") return this.fail("failfast");
     const code = codeOf(why);
-    const isOurs = why === "no-descriptors";
-    if (!isOurs) balancer.connectFailed(endpoint, io.loop.clock.nowMs);
-    balancer.release(endpoint);
-    this.endpoint = null;
-    if (isOurs) return this.fail(code);
-    this.context.count(why === "timeout" ? "connect_timeout" : "connect_refused");
-    this.#tried.push(endpoint);
+    if (why === "no-descriptors") return this.fail(code);
+    this.#attempts.connectFailed(endpoint);
     this.context.count("retried_connect");
     this.#attempt(code);
   }
 
   /** An interim response came. */
   onInterim(head: ResponseHead, base: number): void {
-    if (this.minorVersion === 0 || (head.status === 100 && !this.expectsContinue)) return;
+    const { expectsContinue, minorVersion } = this.request;
+    if (minorVersion === 0 || (head.status === 100 && !expectsContinue)) return;
     this.client.writeInterim(head, base);
   }
 
@@ -259,25 +196,22 @@ export class Exchange {
 
   /** Notes the response's status and when it came. */
   onResponse(status: number): void {
-    const { clock } = this.context.io.loop;
-    this.#status = status;
-    this.#latencyUs = clock.nowUs - this.#startedUs;
-    if (this.endpoint !== null) {
-      this.context.balancer.observe(this.endpoint, clock.nowUs - this.#sentUs, clock.nowMs);
-    }
-    this.#forget();
+    const { nowMs, nowUs } = this.context.io.loop.clock;
+    this.outcome.end(status, nowUs);
+    const rttUs = nowUs - this.outcome.sentUs;
+    if (this.endpoint !== null) this.context.balancer.observe(this.endpoint, rttUs, nowMs);
+    this.#saved.clear();
   }
 
   /** The endpoint says that it has not looked at the request: it may always be sent again. */
   onRefused(): void {
-    const canRepeat = this.#saved.isWhole && !this.hasResponded && this.#refusals < TRIES_MAX;
+    const canRepeat = this.#saved.isWhole && !this.hasResponded && this.#attempts.refused();
     this.#dropUpstream();
     if (!canRepeat) {
       // Who speaks HTTP/2 may still send it again, and is told that it is safe to.
-      const isTold = this.hasResponded || (this.client.isHttp2 && this.#head?.origVersion === -1);
+      const isTold = this.hasResponded || this.#isNative;
       return isTold ? this.#cut(ErrorCode.refusedStream) : this.fail("refused");
     }
-    this.#refusals++;
     this.context.count("retried_refused");
     this.#attempt("refused");
   }
@@ -286,15 +220,14 @@ export class Exchange {
   onBackendGone(code: ProxyErrorCode, resetCode: number = ErrorCode.internalError): void {
     const { upstream } = this;
     if (upstream === null) return;
-    const canRepeat = this.#isIdempotent || upstream.isUnsent;
+    const canRepeat = this.#saved.isWhole && (this.request.isIdempotent || upstream.isUnsent);
     const isRaced = upstream.isReused && !upstream.hasReceived && code === "backend-closed";
     this.#dropUpstream();
     if (this.hasResponded) return this.#cut(resetCode);
-    if (isRaced && canRepeat && this.#saved.isWhole && !this.#isRetried) {
-      this.#isRetried = true;
+    if (isRaced && canRepeat && !this.#attempts.isRetried) {
+      this.#attempts.isRetried = true;
       this.context.count("retried_reused");
-      this.#attempt(code);
-      return;
+      return this.#attempt(code);
     }
     this.fail(code);
   }
@@ -302,43 +235,39 @@ export class Exchange {
   /** The endpoint ended the stream early: an HTTP/2 client is told the same. */
   onBackendReset(code: number): void {
     if (code === ErrorCode.refusedStream && !this.hasResponded) return this.onRefused();
-    const isCarried = this.#head?.origVersion !== -1 || !this.client.isHttp2;
-    if (this.hasResponded || isCarried) return this.onBackendGone("backend-reset", code);
+    if (this.hasResponded || !this.#isNative) return this.onBackendGone("backend-reset", code);
     this.#dropUpstream();
     this.#cut(code);
   }
 
   /** Answers for the backend. */
   fail(code: ProxyErrorCode): void {
-    this.#latencyUs = this.context.io.loop.clock.nowUs - this.#startedUs;
-    this.#status = this.client.replyFailure(code, this.isRequestDone);
+    const status = this.client.replyFailure(code, this.isRequestDone);
+    this.outcome.end(status, this.context.io.loop.clock.nowUs);
     this.#finish();
     this.client.afterExchange(this.isRequestDone);
   }
 
   /** The response is over. `isReusable`: the backend's connection can serve another request. */
   complete(isReusable: boolean): void {
-    const { upstream } = this;
-    this.upstream = null;
     const isWhole = this.isRequestDone;
-    if (upstream !== null) upstream.finish(isReusable && isWhole);
+    this.upstream?.finish(isReusable && isWhole);
+    this.upstream = null;
     this.#finish();
     this.client.afterExchange(isWhole);
   }
 
   /** The backend switched protocols: the upstream is now the tunnel's. */
-  detachForTunnel(): Endpoint | null {
-    const { endpoint } = this;
+  detachForTunnel(): void {
     this.upstream = null;
     this.#finish();
-    return endpoint;
   }
 
   /** The client is gone: nobody waits for the response any more. */
   abort(): void {
     if (!this.isActive) return;
     this.context.count("client_aborted");
-    this.#status = 0;
+    this.outcome.cut();
     this.#dropUpstream();
     this.#finish();
   }
@@ -346,15 +275,14 @@ export class Exchange {
   /** The response breaks off, or never comes; the client must see that. */
   #cut(code: number): void {
     this.context.count("backend_aborted");
-    this.#status = 0;
+    this.outcome.cut();
     this.#finish();
     this.client.cut(code);
   }
 
   #dropUpstream(): void {
-    const { upstream } = this;
+    this.upstream?.finish(false);
     this.upstream = null;
-    upstream?.finish(false);
     if (this.endpoint !== null) this.context.balancer.release(this.endpoint);
     this.endpoint = null;
   }
@@ -364,22 +292,8 @@ export class Exchange {
     this.#conveyance.cancel();
     if (endpoint !== null) this.context.balancer.release(endpoint);
     this.endpoint = null;
-    this.#forget();
-    this.isActive = false;
-    const route = this.#route;
-    const fixed = route?.series ?? 0;
-    const series = fixed >= 0 ? fixed : (endpoint?.series ?? route?.service.series ?? 0);
-    const outcome = { series, endpoint, status: this.#status, latencyUs: this.#latencyUs };
-    record(this.context, outcome);
-    if (this.access !== null)
-      this.context.access?.(accessLine(this.access, outcome, this.client.origin));
-    this.access = null;
-  }
-
-  /** The request will not be sent again. */
-  #forget(): void {
     this.#saved.clear();
-    if (this.#head !== null) this.context.returnRequestHead(this.#head);
-    this.#head = null;
+    this.isActive = false;
+    this.outcome.record(this.context, this.client.origin, this.#route, endpoint);
   }
 }

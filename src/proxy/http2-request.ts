@@ -14,7 +14,7 @@ import { REQUEST_HEAD_GROWTH_BYTES } from "../codec/http1/write-request.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import { encodeResponseHead } from "../codec/http2/write-head.ts";
 import { Timer } from "../lib/timer-wheel.ts";
-import { CHUNK_BYTES, ENCODED, FRAMED } from "../net/arena.ts";
+import { CHUNK_BYTES, ENCODED, OUTPUT } from "../net/arena.ts";
 import { ServerStream } from "../protocol/http2/server.ts";
 import type { ResetBy } from "../protocol/http2/stream.ts";
 import type { ClientOrigin } from "./client.ts";
@@ -76,7 +76,7 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
     const context = this.#context;
     const { bytes, router } = this.#downstream;
     const route = router.route(bytes, base, head);
-    if (context.access !== null) this.#exchange.access = router.describe(bytes, base, head);
+    if (context.access !== null) this.#exchange.outcome.access = router.describe(bytes, base, head);
     if (route.kind !== "refused" && context.enter()) {
       if (route.kind === "service") {
         this.#state = State.exchange;
@@ -100,9 +100,9 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
   /** Discovery has news: the request is routed again. */
   onDirectoryChange(): void {
     if (this.#state !== State.waiting) return;
-    const held = this.#exchange.takeOut();
-    if (held === null) return;
-    const route = this.#downstream.router.route(this.#downstream.bytes, held.base, held.head);
+    const { base, head } = this.#exchange.takeOut();
+    if (head === null) return;
+    const route = this.#downstream.router.route(this.#downstream.bytes, base, head);
     if (route.kind === "unknown") return this.#wait(route.authority);
     if (route.kind === "refused") return this.#giveUp(route.code);
     this.#stopWaiting();
@@ -148,7 +148,8 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
   }
 
   override onTrailers(fields: FieldSection, base: number): void {
-    if (this.#state !== State.over) this.#exchange.endContent(fields, base);
+    if (this.#state === State.over) return;
+    this.#exchange.endContent(OUTPUT, writeTrailers(this.#downstream.bytes, base, fields, OUTPUT));
   }
 
   override onReset(_code: number, _by: ResetBy): void {
@@ -205,13 +206,12 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
     }
   }
 
-  endContent(trailers: FieldSection | null, base: number): void {
+  endContent(start: number, end: number): void {
     if (!this.isOpen || this.weEnded) return;
     this.#downstream.tick();
-    const { bytes, frames } = this.#downstream;
-    const end = trailers === null ? FRAMED : writeTrailers(bytes, base, trailers, FRAMED);
-    if (end === FRAMED) frames.sender.sendData(this, 0, 0, true);
-    else frames.sender.sendTrailers(this, FRAMED, end);
+    const { sender } = this.#downstream.frames;
+    if (end === start) sender.sendData(this, 0, 0, true);
+    else sender.sendTrailers(this, start, end);
   }
 
   /** The connection flushes by itself at the end of the turn. */
@@ -265,8 +265,8 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
       return frames.resetStream(this, code, false);
     }
     const text = trailersFor("backend-closed");
-    bytes.set(text, FRAMED);
-    frames.sender.sendTrailers(this, FRAMED, FRAMED + text.length);
+    bytes.set(text, OUTPUT);
+    frames.sender.sendTrailers(this, OUTPUT, OUTPUT + text.length);
     this.#end();
   }
 

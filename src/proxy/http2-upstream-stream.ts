@@ -7,7 +7,7 @@ import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { writeTrailers } from "../codec/http1/trailers.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import { restoreResponseCase } from "../codec/http2/response-fields.ts";
-import { FRAMED } from "../net/arena.ts";
+import { OUTPUT } from "../net/arena.ts";
 import { ClientStream } from "../protocol/http2/client.ts";
 import type { ResetBy } from "../protocol/http2/stream.ts";
 import type { Exchange } from "./exchange.ts";
@@ -56,14 +56,12 @@ export class UpstreamStream extends ClientStream implements Responder {
     if (!isKept) this.#exchange?.onBackendGone("no-memory");
   }
 
-  endContent(trailers: FieldSection | null, base: number): void {
+  endContent(start: number, end: number): void {
     if (!this.isOpen) return;
     this.#connection.tick();
     const { sender } = this.#connection.frames;
-    if (trailers === null) return void sender.sendData(this, 0, 0, true);
-    const end = writeTrailers(this.#connection.bytes, base, trailers, FRAMED);
-    if (end === FRAMED) sender.sendData(this, 0, 0, true);
-    else sender.sendTrailers(this, FRAMED, end);
+    if (end === start) sender.sendData(this, 0, 0, true);
+    else sender.sendTrailers(this, start, end);
   }
 
   /** The connection flushes by itself at the end of the turn. */
@@ -113,7 +111,8 @@ export class UpstreamStream extends ClientStream implements Responder {
   }
 
   override onTrailers(fields: FieldSection, base: number): void {
-    this.#exchange?.client.endContent(fields, base);
+    const end = writeTrailers(this.#connection.bytes, base, fields, OUTPUT);
+    this.#exchange?.client.endContent(OUTPUT, end);
     this.#complete();
   }
 

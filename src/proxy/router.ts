@@ -23,6 +23,8 @@ export type Route =
   | { readonly kind: "unknown"; readonly authority: string }
   | { readonly kind: "refused"; readonly code: ProxyErrorCode };
 
+export type ServiceRoute = Extract<Route, { kind: "service" }>;
+
 const NO_TARGET: Route = { kind: "refused", code: "no-target" };
 
 export class Router {

@@ -6,7 +6,6 @@
  * Both sides take all they are given. Who gives stops reading while the other side `isBlocked`, and
  * is told when that is over (`wantsPump`, `pump`), so what waits is at most one read or one window.
  */
-import type { FieldSection } from "../codec/http1/field-section.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import type { ResponseHead } from "../codec/http1/response-head.ts";
 import type { ClientOrigin } from "./client.ts";
@@ -30,8 +29,8 @@ export interface Requester {
   writeHead(head: ResponseHead, base: number, isEnd: boolean): void;
   /** Writes content, `bytes[start, end)` of the arena; `isLast`: the response is over. */
   writeContent(start: number, end: number, isLast: boolean): void;
-  /** The response is over, with or without trailer fields (relative to `base`). */
-  endContent(trailers: FieldSection | null, base: number): void;
+  /** The response is over, with the trailer lines in `bytes[start, end)` of the arena, if any. */
+  endContent(start: number, end: number): void;
   /** What was written is to be on its way. */
   flush(): void;
   /** Writes a proxy-made response; returns its status. */
@@ -59,7 +58,8 @@ export interface Responder {
   /** Sends the head, whose text is in the arena at `base`. `isEnd`: no content follows. */
   sendHead(head: RequestHead, base: number, isEnd: boolean): void;
   sendContent(start: number, end: number, isLast: boolean): void;
-  endContent(trailers: FieldSection | null, base: number): void;
+  /** The request is over, with the trailer lines in `bytes[start, end)` of the arena, if any. */
+  endContent(start: number, end: number): void;
   flush(): void;
   /** The client took what waited: read on. */
   pump(): void;

@@ -4,16 +4,16 @@
  * comes then (a close, or bytes that nobody asked for) closes it.
  */
 import { BodyRelay } from "../codec/http1/body.ts";
-import type { FieldSection } from "../codec/http1/field-section.ts";
 import { Step } from "../codec/http1/field-section.ts";
 import { BodyKind } from "../codec/http1/framing.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import type { ResponseHead } from "../codec/http1/response-head.ts";
+import { writeTrailers } from "../codec/http1/trailers.ts";
 import { REQUEST_HEAD_GROWTH_BYTES, writeRequestHead } from "../codec/http1/write-request.ts";
 import { RESPONSE_HEAD_GROWTH_BYTES } from "../codec/http1/write-response.ts";
 import { Timer } from "../lib/timer-wheel.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
-import { CHUNK_BYTES, CONTENT, FRAMED, INPUT, INPUT_BYTES } from "../net/arena.ts";
+import { CHUNK_BYTES, CONTENT, FRAMED, INPUT, INPUT_BYTES, OUTPUT } from "../net/arena.ts";
 import { BROKEN, Connection, END, WAIT } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import type { Context } from "./context.ts";
@@ -94,11 +94,11 @@ export class Upstream extends Connection implements Responder {
       this.#request.relay(this.io.arena.bytes, start, end, FRAMED);
       this.#put(this.#request.outStart, this.#request.outEnd);
     }
-    if (isLast) this.endContent(null, 0);
+    if (isLast) this.endContent(0, 0);
   }
 
-  endContent(trailers: FieldSection | null, base: number): void {
-    this.#request.finish(this.io.arena.bytes, FRAMED, trailers, base);
+  endContent(start: number, end: number): void {
+    this.#request.finish(this.io.arena.bytes, FRAMED, start, end);
     this.append(this.#request.outStart, this.#request.outEnd);
   }
 
@@ -191,7 +191,7 @@ export class Upstream extends Connection implements Responder {
     if (!isFin || !this.#inBody || !this.#response.finish(this.io.arena.bytes, CONTENT)) {
       return this.#gone();
     }
-    exchange.client.endContent(null, 0);
+    exchange.client.endContent(0, 0);
     exchange.client.flush();
     if (this.#exchange === exchange) exchange.complete(false);
   }
@@ -242,7 +242,9 @@ export class Upstream extends Connection implements Responder {
     }
     const { isDone, trailers } = response;
     client.writeContent(response.outStart, response.outEnd, isDone && trailers === null);
-    if (trailers !== null) client.endContent(trailers, response.trailersBase);
+    if (trailers !== null) {
+      client.endContent(OUTPUT, writeTrailers(bytes, response.trailersBase, trailers, OUTPUT));
+    }
     client.flush();
     if (client.isBroken) client.onFault();
     // Writing may have shown that the client is gone, which calls the exchange off.
@@ -258,7 +260,7 @@ export class Upstream extends Connection implements Responder {
   #takeHead(exchange: Exchange, head: ResponseHead, base: number): void {
     const { status, framing } = head;
     let from: BodyKind = BodyKind.untilClose;
-    if (exchange.isHead || status === 204 || status === 304) from = BodyKind.none;
+    if (exchange.request.isHead || status === 204 || status === 304) from = BodyKind.none;
     else if (framing.isChunked) from = BodyKind.chunked;
     else if (framing.contentLength !== -1) from = BodyKind.length;
     this.#response.start(from, BodyKind.stream, framing.contentLength);
@@ -271,7 +273,7 @@ export class Upstream extends Connection implements Responder {
 
   /** 101: only if the client asked, and only now may its bytes flow (CVE-2026-2833 and kin). */
   #switch(exchange: Exchange, head: ResponseHead, base: number, end: number): boolean {
-    if (!exchange.wantsUpgrade || !head.upgrades) {
+    if (!exchange.request.wantsUpgrade || !head.upgrades) {
       exchange.onBackendGone("bad-upgrade");
       return false;
     }

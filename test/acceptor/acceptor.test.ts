@@ -14,7 +14,7 @@ import { openSockets, Rig, type RigOptions } from "./rig.ts";
 const test = suite("acceptor/acceptor");
 test.timeout(30_000);
 
-const APP = { ip: LOOPBACK, port: 9 };
+const APP = { ip: LOOPBACK, port: 9, speaks: "any" } as const;
 const REQUEST = "GET /path HTTP/1.1\r\nHost: a\r\n\r\n";
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HELLO = clientHello({ sni: "a.example", alpn: ["h2", "http/1.1"], keyShareBytes: 1_216 });

@@ -17,6 +17,7 @@ test("a service shows its endpoints, their shares and their cost now", () => {
     series,
     ip: Uint8Array.of(10, 0, 0, 1 + index),
     port: 80,
+    speaks: "any" as const,
   }));
   endpointRows.publishCost(0, 0, 8_000, 1_000);
   endpointRows.acquire(0, 1);

@@ -57,7 +57,7 @@ test("runConfig() reads every flag", () => {
   const { opaquePorts, ...config } = run([words, lists, rest, last].join(" ").split(" "));
   assert.equal(config, {
     name: "web",
-    app: { host: "localhost", port: 8080 },
+    app: { host: "localhost", port: 8080, speaks: "any" },
     inbound: { host: "::", port: 0 },
     outbound: { host: "127.0.0.1", port: 1 },
     admin: { host: "::1", port: 2 },
@@ -65,9 +65,9 @@ test("runConfig() reads every flag", () => {
       {
         name: "web",
         endpoints: [
-          { host: "127.0.0.1", port: 1, protocol: null },
-          { host: "::1", port: 2, protocol: null },
-          { host: "b.example", port: 3, protocol: null },
+          { host: "127.0.0.1", port: 1, speaks: "any" },
+          { host: "::1", port: 2, speaks: "any" },
+          { host: "b.example", port: 3, speaks: "any" },
         ],
       },
     ],
@@ -150,9 +150,10 @@ test("runConfig() names the flag, the value and what was expected", () => {
     [["--upstream", "web"], '--upstream: "web": expected NAME=HOST:PORT[,HOST:PORT…]'],
     [["--upstream", "a=h:1,h:1"], '--upstream: "a=h:1,h:1": "h:1" is in it twice'],
     [
-      ["--upstream", "a=h2:h:1"],
-      '--upstream: "a=h2:h:1": "h2:h:1": HTTP/2 to upstreams (h2:) is not supported yet',
+      ["--upstream", "a=h2:h"],
+      '--upstream: "a=h2:h": "h2:h": expected HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:8080',
     ],
+    [["--upstream", "a=h2:h:1,h1:h:1"], '--upstream: "a=h2:h:1,h1:h:1": "h1:h:1" is in it twice'],
     [
       ["--forward", "1.2.3.4:1"],
       '--forward: "1.2.3.4:1": expected IP:PORT=NAME:PORT, such as 127.0.0.1:3306=db:3306',

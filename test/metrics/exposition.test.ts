@@ -208,7 +208,8 @@ test("IPv6 targets and the overflow have their labels", () => {
 
 test("endpoints and workers are shown as they are", () => {
   const input = desk();
-  const endpoint = { row: 7, series: 2, ip: Uint8Array.of(10, 0, 0, 1), port: 80 };
+  const ip = Uint8Array.of(10, 0, 0, 1);
+  const endpoint = { row: 7, series: 2, ip, port: 80, speaks: "any" } as const;
   const twice = { name: "web", series: 2, endpoints: [endpoint, endpoint], failure: null };
   input.endpointRows.publishCost(7, 0, 2_500, 1);
   input.endpointRows.acquire(7, 0);

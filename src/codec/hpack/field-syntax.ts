@@ -24,11 +24,12 @@ export function isFieldValue(bytes: ViewedBytes, start: number, end: number): bo
 }
 
 /**
- * Whether four bytes are all of 0x20 to 0x7e. A smaller one borrows into its highest bit, a larger
- * one has it or, DEL, gets it by the addition; a borrow or a carry comes only from such a byte.
+ * Whether four bytes are all of 0x20 to 0x7e. Otherwise the lowest that is not gets or keeps its
+ * highest bit: a smaller one by the subtraction, DEL and larger ones by the addition, and 0xff, which
+ * that makes 0, by the subtraction.
  */
 function isPlain(word: number): boolean {
-  return ((word | (word - 0x20202020) | (word + 0x01010101)) & 0x80808080) === 0;
+  return (((word - 0x20202020) | (word + 0x01010101)) & 0x80808080) === 0;
 }
 
 function isBlank(byte: number): boolean {

@@ -9,7 +9,7 @@ import { bytesOf } from "./field-names.ts";
 import { FIELDS_MAX, type FieldSection } from "./field-section.ts";
 import { BodyKind } from "./framing.ts";
 import { writeTrailers } from "./trailers.ts";
-import { put } from "./write-fields.ts";
+import { copy, put } from "./write-fields.ts";
 
 const LAST_CHUNK = bytesOf("0\r\n");
 
@@ -77,21 +77,16 @@ export class BodyRelay {
 
   /**
    * Ends a body that lasts until the connection or the stream does: writes what tells the client so,
-   * and the trailer fields, whose offsets are relative to `base`. Returns false when the body was not
+   * and the trailer lines in `bytes[trailers, trailersEnd)`. Returns false when the body was not
    * complete: it has to be seen as cut short.
    */
-  finish(
-    bytes: Uint8Array,
-    scratch: number,
-    trailers: FieldSection | null = null,
-    base = 0,
-  ): boolean {
+  finish(bytes: Uint8Array, scratch: number, trailers = 0, trailersEnd = 0): boolean {
     this.outStart = scratch;
     this.outEnd = scratch;
     if (this.isDone) return true;
     if (this.#from !== BodyKind.untilClose && this.#from !== BodyKind.stream) return false;
     this.isDone = true;
-    if (this.#to === BodyKind.chunked) this.#last(bytes, scratch, trailers, base);
+    if (this.#to === BodyKind.chunked) this.#last(bytes, scratch, trailers, trailersEnd);
     return true;
   }
 
@@ -117,7 +112,7 @@ export class BodyRelay {
     this.consumed = decoder.consumed;
     if (this.#to === BodyKind.chunked) {
       this.#frame(bytes, data, dataEnd);
-      if (this.isDone) this.#last(bytes, this.outEnd, this.trailers, this.trailersBase);
+      if (this.isDone) this.#lastOf(bytes, this.outEnd);
     } else {
       this.outStart = data;
       this.outEnd = dataEnd;
@@ -135,9 +130,18 @@ export class BodyRelay {
     this.outEnd = dataEnd + 2;
   }
 
-  #last(bytes: Uint8Array, out: number, trailers: FieldSection | null, base: number): void {
+  #last(bytes: Uint8Array, out: number, trailers: number, trailersEnd: number): void {
+    let to = copy(bytes, trailers, trailersEnd, put(bytes, out, LAST_CHUNK));
+    bytes[to++] = CR;
+    bytes[to++] = LF;
+    this.outEnd = to;
+  }
+
+  /** The last chunk of a body that came with one, and its own trailers. */
+  #lastOf(bytes: Uint8Array, out: number): void {
+    const { trailers } = this;
     let to = put(bytes, out, LAST_CHUNK);
-    if (trailers !== null) to = writeTrailers(bytes, base, trailers, to);
+    if (trailers !== null) to = writeTrailers(bytes, this.trailersBase, trailers, to);
     bytes[to++] = CR;
     bytes[to++] = LF;
     this.outEnd = to;

@@ -108,7 +108,7 @@ export class FieldSection {
 
   /** Whoever encoded the field asked that no table ever hold it (RFC 7541 §7.1.3). */
   isNeverIndexed(index: number): boolean {
-    return this.#neverIndexed !== null && this.#neverIndexed.has(index);
+    return this.#neverIndexed?.has(index) === true;
   }
 
   markNeverIndexed(index: number): void {

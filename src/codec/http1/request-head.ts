@@ -12,6 +12,7 @@ import { bytesOf, equals, Field } from "./field-names.ts";
 import { FieldSection, HEAD_BYTES_MAX, Step } from "./field-section.ts";
 import { Framing } from "./framing.ts";
 import { Method, methodOf } from "./method.ts";
+import { isUpgrade } from "./upgrade-field.ts";
 
 /** Bytes of a request line; beyond it the client gets 414. */
 export const REQUEST_LINE_BYTES_MAX = 16_384;
@@ -25,7 +26,6 @@ const MINOR = 7;
 const HTTP_SCHEME = bytesOf("http://");
 const CONTINUE = bytesOf("100-continue");
 const TRAILERS = bytesOf("trailers");
-const H2C = bytesOf("h2c");
 
 /** How the target names the resource, RFC 9112 §3.2. */
 export const TargetForm = { origin: 0, absolute: 1, authority: 2, asterisk: 3 } as const;
@@ -295,16 +295,4 @@ export class RequestHead {
     this.error = error;
     return Step.malformed;
   }
-}
-
-/** Whether an Upgrade value is a list of plain protocol names without h2c. May be ignored (§7.8). */
-function isUpgrade(bytes: Uint8Array, start: number, end: number): boolean {
-  let protocols = 0;
-  let hasOther = false;
-  forEachToken(bytes, start, end, (from, to) => {
-    protocols++;
-    if (to === from || is(bytes, from, to, H2C)) hasOther = true;
-    return true;
-  });
-  return protocols > 0 && !hasOther;
 }

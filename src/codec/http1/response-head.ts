@@ -23,6 +23,7 @@ export class ResponseHead {
   error: Http1Error = "bad-status-line";
   /** 100 to 599. */
   status = 0;
+  /** -1: it came without one, as in HTTP/2. */
   reasonStart = 0;
   reasonEnd = 0;
   /** 0 or 1. */

@@ -37,7 +37,7 @@ export function writeResponseHead(
   let to = put(bytes, out, HTTP_1_1);
   to = putNumber(bytes, to, head.status);
   bytes[to++] = SP;
-  if (head.reasonEnd > head.reasonStart) {
+  if (head.reasonStart !== -1) {
     to = copy(bytes, base + head.reasonStart, base + head.reasonEnd, to);
   } else to = put(bytes, to, reasonBytesOf(head.status));
   bytes[to++] = CR;

@@ -83,8 +83,8 @@ export class ResponseFields implements FieldSink {
     const mayLackContent = isHead || status === 204 || status === 304 || status < 200;
     if (isEnd && framing.contentLength > 0 && !mayLackContent) return false;
     framing.isChunked = !isEnd && framing.contentLength === -1;
-    head.reasonStart = 0;
-    head.reasonEnd = 0;
+    head.reasonStart = -1;
+    head.reasonEnd = -1;
     head.minorVersion = 1;
     head.keepAlive = true;
     head.idleSeconds = -1;

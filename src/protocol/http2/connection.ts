@@ -13,21 +13,18 @@ import { ErrorCode } from "../../codec/http2/error-code.ts";
 import { Flag } from "../../codec/http2/frame-head.ts";
 import { INITIAL_WINDOW_BYTES, WINDOW_BYTES_MAX } from "../../codec/http2/settings.ts";
 import { encodeTrailers } from "../../codec/http2/write-head.ts";
-import { Closed, ClosedStreams } from "./closed-streams.ts";
-import { FrameReader } from "./frame-reader.ts";
-import { GlitchBudget } from "./glitch-budget.ts";
+import { Closed } from "./closed-streams.ts";
+
 import type { KeptBudget } from "./kept-data.ts";
 import * as limits from "./limits.ts";
 import { type Output, type Scratch, Sender } from "./sender.ts";
 import type { Http2Stream } from "./stream.ts";
-
-/** What the peer did wrong, for a counter: broke a rule, sent a malformed message, or too much. */
-export type Http2Fault = "protocol" | "malformed" | "flood";
+import { StreamTable } from "./stream-table.ts";
 
 /** What the connections of a worker share. */
 export type Http2Memory = {
   readonly budget: KeptBudget;
-  /** Where a block is decoded to, with DECODED_ROOM_BYTES of room. */
+  /** Where a block is decoded to, with room for 256 KiB. */
   readonly decodedAt: number;
   /** Where a block is encoded. */
   readonly scratch: Scratch;
@@ -35,54 +32,29 @@ export type Http2Memory = {
 
 const SMALL_UPDATE_BYTES = 1_024;
 
-export abstract class Http2Connection extends FrameReader {
-  readonly sender: Sender;
+export abstract class Http2Connection extends StreamTable {
   readonly encoder = new HpackEncoder();
-  /** Monotonic; set by the owner before it calls anything else. */
-  nowMs = 0;
-  /** No new streams: the peer or we have said GOAWAY. */
-  isGoingAway = false;
   protected readonly memory: Http2Memory;
   protected readonly decoder = new HpackDecoder();
-  protected readonly streams = new Map<number, Http2Stream>();
-  protected readonly closed = new ClosedStreams();
-  /** Highest stream that the peer opened. */
-  protected lastPeerId = 0;
-  readonly #glitches = new GlitchBudget();
-  readonly #output: Output;
   readonly #isServer: boolean;
   #receiveWindow = limits.CONNECTION_WINDOW_BYTES;
-  #startedMs = 0;
-  #isAcknowledged = false;
 
   constructor(output: Output, memory: Http2Memory, isServer: boolean) {
-    super(output.bytes);
+    super(output, new Sender(output, memory.budget, memory.scratch));
     this.memory = memory;
     this.#isServer = isServer;
-    this.#output = output;
-    const sender = new Sender(output, memory.budget, memory.scratch);
-    sender.onData = () => this.#glitches.sentData();
-    sender.onEnd = (stream) => this.closeIfDone(stream);
-    sender.encodeTrailers = (bytes, start, end) =>
+    this.sender.encodeTrailers = (bytes, start, end) =>
       encodeTrailers(this.encoder, bytes, start, end, this.bytes, memory.scratch.start);
-    this.sender = sender;
   }
 
   /** The peer has changed its SETTINGS. */
   protected abstract onPeerSettings(): void;
-  protected abstract onFault(fault: Http2Fault): void;
-  /** A stream left the table. */
-  protected abstract onStreamGone(): void;
   /** The number that our next stream will have; 0 for a server, which has none. */
   protected abstract get nextOwnId(): number;
 
-  get streamCount(): number {
-    return this.streams.size;
-  }
-
   /** Says our SETTINGS: the first thing on a connection, a client's preface aside. */
   protected sayHello(settings: readonly (readonly [number, number])[]): void {
-    this.#startedMs = this.nowMs;
+    this.startedMs = this.nowMs;
     this.sender.settings(0, settings);
     this.sender.windowUpdate(0, limits.CONNECTION_WINDOW_BYTES - INITIAL_WINDOW_BYTES);
   }
@@ -128,7 +100,7 @@ export abstract class Http2Connection extends FrameReader {
       this.#late(id);
       return this.closed.resetByPeer(id);
     }
-    this.#remove(stream, Closed.byPeer);
+    this.remove(stream, Closed.byPeer);
     stream.onReset(code, "peer");
     // A server resets what it cannot serve; only a client's resets cost us work (CVE-2023-44487).
     if (this.#isServer) this.glitch(limits.Glitch.reset);
@@ -176,19 +148,19 @@ export abstract class Http2Connection extends FrameReader {
     }
     this.encoder.setTableBytesMax(peer.headerTableBytes);
     this.sender.settings(Flag.ack, []);
-    this.#checkQueue();
+    this.checkQueue();
     if (delta > 0) this.sender.pump();
     this.onPeerSettings();
   }
 
   protected override onSettingsAck(): void {
-    this.#isAcknowledged = true;
+    this.isAcknowledged = true;
   }
 
   protected override onPing(payload: number): void {
     if (!this.#answer()) return;
     this.sender.pong(payload);
-    this.#checkQueue();
+    this.checkQueue();
   }
 
   protected override onPriority(id: number, error: number): void {
@@ -203,7 +175,7 @@ export abstract class Http2Connection extends FrameReader {
     if (this.#receiveWindow > limits.CONNECTION_WINDOW_BYTES / 2) return;
     this.sender.windowUpdate(0, limits.CONNECTION_WINDOW_BYTES - this.#receiveWindow);
     this.#receiveWindow = limits.CONNECTION_WINDOW_BYTES;
-    this.#checkQueue();
+    this.checkQueue();
   }
 
   /** `count` bytes of a stream's content were passed on: the peer may send as many more. */
@@ -214,7 +186,7 @@ export abstract class Http2Connection extends FrameReader {
     this.sender.windowUpdate(stream.id, stream.returnable);
     stream.receiveWindow += stream.returnable;
     stream.returnable = 0;
-    this.#checkQueue();
+    this.checkQueue();
   }
 
   /** A frame for a stream that is not there any more. False: nothing more is to be said of it. */
@@ -230,7 +202,7 @@ export abstract class Http2Connection extends FrameReader {
     if (this.#isIdle(id)) return this.fail(ErrorCode.protocolError);
     if (!this.#late(id)) return;
     this.sender.rstStream(id, ErrorCode.streamClosed);
-    if (this.glitch(limits.Glitch.reset)) this.#checkQueue();
+    if (this.glitch(limits.Glitch.reset)) this.checkQueue();
   }
 
   /** HEADERS for a stream that is over. Its block was decoded, so the tables still agree. */
@@ -245,129 +217,10 @@ export abstract class Http2Connection extends FrameReader {
     return isPeers ? id > this.lastPeerId : id >= this.nextOwnId;
   }
 
-  protected open(stream: Http2Stream, id: number): void {
-    stream.id = id;
-    stream.isOpen = true;
-    stream.sendWindow = this.sender.peer.initialWindowBytes;
-    stream.progressMs = this.nowMs;
-    this.streams.set(id, stream);
-  }
-
-  /** Ends a stream with RST_STREAM; `isPeersFault`: it counts against the peer (CVE-2025-8671). */
-  resetStream(stream: Http2Stream, code: number, isPeersFault: boolean): void {
-    if (!stream.isOpen) return;
-    this.#remove(stream, Closed.byUs);
-    this.refuse(stream.id, code, isPeersFault);
-    stream.onReset(code, "us");
-  }
-
-  /** Sends RST_STREAM for a stream that is in no table. */
-  protected refuse(id: number, code: number, isPeersFault: boolean): void {
-    this.sender.rstStream(id, code);
-    if (isPeersFault) {
-      this.onFault("protocol");
-      if (!this.glitch(limits.Glitch.reset)) return;
-    }
-    this.#checkQueue();
-  }
-
-  /** A message that breaks a rule of RFC 9113 §8. */
-  protected malformed(stream: Http2Stream): void {
-    this.onFault("malformed");
-    this.resetStream(stream, ErrorCode.protocolError, true);
-  }
-
-  /** The peer says that it has not looked at a stream, so it may be sent again (§6.8). */
-  protected abandon(stream: Http2Stream): void {
-    if (!stream.isOpen) return;
-    this.#remove(stream, Closed.byUs);
-    stream.onReset(ErrorCode.refusedStream, "peer");
-  }
-
-  protected closeIfDone(stream: Http2Stream): void {
-    if (!stream.isOpen || !stream.peerEnded || !stream.weEnded) return;
-    this.#remove(stream, Closed.byEnd);
-    this.#glitches.completed();
-    stream.onClosed();
-  }
-
-  #remove(stream: Http2Stream, how: Closed): void {
-    this.streams.delete(stream.id);
-    stream.isOpen = false;
-    this.closed.add(stream.id, how);
-    this.sender.forget(stream);
-    this.onStreamGone();
-  }
-
   /** PING or a window's update. False: the connection is over. */
   #answer(): boolean {
-    if (this.#glitches.takeAnswer(this.nowMs)) return true;
+    if (this.glitches.takeAnswer(this.nowMs)) return true;
     this.calm();
     return false;
-  }
-
-  protected override glitch(cost: number): boolean {
-    if (this.#glitches.take(cost, this.nowMs)) return true;
-    this.calm();
-    return false;
-  }
-
-  protected override calm(): void {
-    if (this.isOver) return;
-    this.onFault("flood");
-    this.end(ErrorCode.enhanceYourCalm);
-  }
-
-  /** Answers that the peer does not read must not pile up (CVE-2019-9512, CVE-2019-9515). */
-  #checkQueue(): void {
-    if (this.sender.controlQueued <= limits.CONTROL_FRAMES_QUEUED_MAX) return;
-    this.#output.flush();
-    if (this.#output.queuedBytes > 0) this.calm();
-    else this.sender.controlQueued = 0;
-  }
-
-  override fail(code: number): void {
-    if (this.isOver) return;
-    this.onFault("protocol");
-    this.end(code);
-  }
-
-  /** Says GOAWAY and ends all streams; the owner flushes and closes. */
-  end(code: number): void {
-    if (this.isOver) return;
-    this.sender.goAway(this.lastPeerId, code);
-    this.endStreams(code);
-  }
-
-  /** The connection is gone, or about to be: tells every stream. */
-  endStreams(code: number): void {
-    this.isOver = true;
-    this.isGoingAway = true;
-    for (const stream of [...this.streams.values()]) {
-      if (!stream.isOpen) continue;
-      this.#remove(stream, Closed.byUs);
-      stream.onReset(code, "connection");
-    }
-  }
-
-  /**
-   * Resets streams whose peer takes nothing, or does not send the rest of what it announced, and
-   * ends a connection whose peer never acknowledged our SETTINGS. A stream on which both sides are
-   * silent may live for ever: gRPC's do.
-   */
-  sweep(): void {
-    const isLate = this.nowMs - this.#startedMs > limits.SETTINGS_TIMEOUT_MS;
-    if (!this.#isAcknowledged && isLate) return this.fail(ErrorCode.settingsTimeout);
-    for (const stream of [...this.streams.values()]) {
-      if (stream.weEnded && stream.resetAtMs !== 0) {
-        if (this.nowMs >= stream.resetAtMs) this.resetStream(stream, ErrorCode.noError, false);
-        continue;
-      }
-      const isSending = stream.contentLeft > 0 && !stream.peerEnded && stream.receiveWindow > 0;
-      if (stream.keptBytes === 0 && !isSending) continue;
-      if (this.nowMs - stream.progressMs > limits.STREAM_STALL_MS) {
-        this.resetStream(stream, ErrorCode.cancel, true);
-      }
-    }
   }
 }

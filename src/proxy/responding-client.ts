@@ -1,0 +1,93 @@
+/**
+ * Writes responses to a client of HTTP/1: heads anew, content with the framing that the client can
+ * read, and whether the connection goes on. Small pieces are joined; they leave with `flush`, or at
+ * the end of the turn.
+ */
+import { BodyRelay } from "../codec/http1/body.ts";
+import { BodyKind } from "../codec/http1/framing.ts";
+import type { ResponseHead } from "../codec/http1/response-head.ts";
+import {
+  ConnectionChoice,
+  RESPONSE_HEAD_GROWTH_BYTES,
+  writeResponseHead,
+} from "../codec/http1/write-response.ts";
+import { CHUNK_BYTES, FRAMED } from "../net/arena.ts";
+import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { JOINED_BYTES_MAX } from "./limits.ts";
+import { ReadingClient } from "./reading-client.ts";
+import { replyToFailure } from "./respond.ts";
+
+export abstract class RespondingClient extends ReadingClient {
+  /** The connection can take another request after this one. */
+  protected goesOn = true;
+  /** Of the request's HTTP/1. */
+  protected minorVersion = 1;
+  readonly #response = new BodyRelay();
+
+  get isBlocked(): boolean {
+    return this.queuedBytes > 0;
+  }
+
+  /** Bytes were queued: they go at the end of the turn, unless `flush` comes first. */
+  override commit(end: number): void {
+    super.commit(end);
+    this.io.loop.defer(this);
+  }
+
+  writeInterim(head: ResponseHead, base: number): void {
+    this.#writeHead(head, base, BodyKind.none, ConnectionChoice.silent);
+  }
+
+  writeHead(head: ResponseHead, base: number, isEnd: boolean): void {
+    const isV1 = this.minorVersion === 1;
+    let to: BodyKind = isV1 ? BodyKind.chunked : BodyKind.untilClose;
+    if (isEnd) to = BodyKind.none;
+    else if (head.framing.contentLength !== -1) to = BodyKind.length;
+    this.goesOn &&= to !== BodyKind.untilClose && !this.context.isDraining;
+    let choice: ConnectionChoice = ConnectionChoice.silent;
+    if (!this.goesOn) choice = ConnectionChoice.close;
+    else if (!isV1) choice = ConnectionChoice.keepAlive;
+    this.#response.start(isEnd ? BodyKind.none : BodyKind.stream, to, head.framing.contentLength);
+    this.#writeHead(head, base, to, choice);
+  }
+
+  #writeHead(head: ResponseHead, base: number, to: BodyKind, choice: ConnectionChoice): void {
+    const at = this.reserve(Math.min(CHUNK_BYTES, head.end + RESPONSE_HEAD_GROWTH_BYTES));
+    this.commit(writeResponseHead(this.io.arena.bytes, base, head, to, choice, at));
+  }
+
+  writeContent(start: number, end: number, isLast: boolean): void {
+    if (end > start) {
+      const response = this.#response;
+      response.relay(this.io.arena.bytes, start, end, FRAMED);
+      if (response.outEnd - response.outStart <= JOINED_BYTES_MAX) {
+        this.append(response.outStart, response.outEnd);
+      } else {
+        this.flush();
+        this.write(response.outStart, response.outEnd);
+      }
+    }
+    if (isLast) this.endContent(0, 0);
+  }
+
+  endContent(start: number, end: number): void {
+    this.#response.finish(this.io.arena.bytes, FRAMED, start, end);
+    this.append(this.#response.outStart, this.#response.outEnd);
+  }
+
+  writeSwitch(head: ResponseHead, base: number, end: number): void {
+    this.#writeHead(head, base, BodyKind.none, ConnectionChoice.upgrade);
+    this.append(base + head.end, end);
+    this.flush();
+  }
+
+  /** Writes a proxy-made response; returns its status. */
+  replyFailure(code: ProxyErrorCode, isRequestRead: boolean): number {
+    this.goesOn &&= isRequestRead && !this.context.isDraining;
+    const reply = replyToFailure(code, "", !this.goesOn);
+    // Failed connects are counted one by one, where they fail.
+    if (!code.startsWith("connect-")) this.context.count(PROXY_ERRORS[code].counter);
+    this.writeText(reply.text);
+    return reply.status;
+  }
+}
