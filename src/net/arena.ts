@@ -54,6 +54,8 @@ export class Arena {
   readonly view: DataView;
   /** Address of `bytes[0]`. */
   readonly address: number;
+  /** The bytes at INPUT are being used by somebody up the stack. */
+  isInputHeld = false;
   readonly #chunks: number;
   readonly #free: Int32Array;
   #freeCount = 0;

@@ -5,8 +5,9 @@
  *
  *   read():  > 0 bytes read · END the peer's FIN · WAIT nothing now · BROKEN reset or failed
  */
+import { assert } from "../lib/assert.ts";
 import type { Arena } from "./arena.ts";
-import { CHUNK_BYTES, NONE, OUTPUT } from "./arena.ts";
+import { CHUNK_BYTES, INPUT, NONE, OUTPUT } from "./arena.ts";
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -29,8 +30,14 @@ export const BROKEN = -2;
 /** What every connection of a thread stands on. */
 export type Io = { readonly loop: Loop; readonly arena: Arena; readonly descriptors: Descriptors };
 
+/** Bytes that are copied to go out in one write with others; beyond it, a copy costs more. */
+const JOINED_BYTES_MAX = 16_384;
 const EPIPE = 32;
 const ENOTCONN = 107;
+/**
+ * On Deno `errno` is once in a while another call's, a futex's ETIMEDOUT for one: a call that seems
+ * to have failed for good is made again before it is believed.
+ */
 const FATAL: ReadonlySet<number> = new Set([
   EPIPE,
   ENOTCONN,
@@ -122,10 +129,19 @@ export abstract class Connection implements Deferred {
     return this.#hasError || this.isBroken;
   }
 
+  /** Somebody is using bytes at INPUT, and must be let finish before anything is read there. */
+  set isInputHeld(isHeld: boolean) {
+    this.io.arena.isInputHeld = isHeld;
+  }
+
   /** Reads up to `max` bytes to `arena.bytes[at, …)`. */
   read(at: number, max: number): number {
     const { arena } = this.io;
-    const count = libc.recv(this.fd, arena.address + at, max, MSG_DONTWAIT);
+    assert(at !== INPUT || !arena.isInputHeld, "bytes at INPUT are in use");
+    let count = libc.recv(this.fd, arena.address + at, max, MSG_DONTWAIT);
+    if (count < 0 && !this.#hasError && FATAL.has(errno())) {
+      count = libc.recv(this.fd, arena.address + at, max, MSG_DONTWAIT);
+    }
     if (count > 0) {
       this.bytesRead += count;
       // A short read of a stream has emptied it (epoll(7)), unless an end is still to be read.
@@ -185,7 +201,10 @@ export abstract class Connection implements Deferred {
 
   #send(at: number, end: number): number {
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-    const count = libc.send(this.fd, this.io.arena.address + at, end - at, flags);
+    let count = libc.send(this.fd, this.io.arena.address + at, end - at, flags);
+    if (count < 0 && !this.#hasError && FATAL.has(errno())) {
+      count = libc.send(this.fd, this.io.arena.address + at, end - at, flags);
+    }
     if (count >= 0) {
       this.bytesWritten += count;
       return count;
@@ -207,6 +226,13 @@ export abstract class Connection implements Deferred {
       this.commit(to + count);
       from += count;
     }
+  }
+
+  /** Joins little with what is queued; sends much from where it is, behind what is queued. */
+  appendOrWrite(at: number, end: number): void {
+    if (end - at <= JOINED_BYTES_MAX) return this.append(at, end);
+    this.flush();
+    this.write(at, end);
   }
 
   /**

@@ -1,7 +1,6 @@
 /**
- * A client's HTTP/1 connection: reads one request after another, and the next only when the last
- * one's response is all written. What a pipelining client sent ahead waits in the kernel, or in one
- * chunk if it was read already.
+ * A client's HTTP/1 connection: reads one request after another, the next when the last one's
+ * response is written. What a pipelining client sent ahead waits in the kernel, or in one chunk.
  *
  *   head ──▶ exchange ──▶ head …        waiting: the name is being looked up
  *    │  └─▶ waiting ─▶ head (again)     over: closed, or taken over by what follows, which is
@@ -220,6 +219,7 @@ export class Downstream extends RespondingClient implements Requester {
   /** The response broke off: the client sees a reset, never a short body that looks whole. */
   cut(): void {
     this.#leave();
+    this.flush();
     this.reset();
   }
 

@@ -211,7 +211,7 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
     this.#downstream.tick();
     const { sender } = this.#downstream.frames;
     if (end === start) sender.sendData(this, 0, 0, true);
-    else sender.sendTrailers(this, start, end);
+    else sender.sendTrailers(this, start, end, this.#origVersion !== -1);
   }
 
   /** The connection flushes by itself at the end of the turn. */
@@ -266,7 +266,7 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
     }
     const text = trailersFor("backend-closed");
     bytes.set(text, OUTPUT);
-    frames.sender.sendTrailers(this, OUTPUT, OUTPUT + text.length);
+    frames.sender.sendTrailers(this, OUTPUT, OUTPUT + text.length, false);
     this.#end();
   }
 

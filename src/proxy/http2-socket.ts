@@ -5,6 +5,16 @@ import type { KeptBytes } from "../net/kept-bytes.ts";
 import type { FrameReader } from "../protocol/http2/frame-reader.ts";
 import { READS_PER_TURN } from "./limits.ts";
 
+/** No handler may read from another socket: its bytes would come where these lie. */
+function receive(socket: Connection, frames: FrameReader, start: number, end: number): number {
+  socket.isInputHeld = true;
+  try {
+    return frames.receive(start, end);
+  } finally {
+    socket.isInputHeld = false;
+  }
+}
+
 /** The turn is used up, but there is more to read. */
 export const MORE = 1;
 
@@ -19,7 +29,7 @@ export function readFrames(socket: Connection, frames: FrameReader, kept: KeptBy
     const at = isPart ? kept.end : INPUT;
     const count = socket.read(at, isPart ? kept.room : INPUT_BYTES);
     if (count <= 0) return count;
-    const used = frames.receive(isPart ? kept.start : INPUT, at + count);
+    const used = receive(socket, frames, isPart ? kept.start : INPUT, at + count);
     // A handler may have closed the socket, and `kept` with it.
     if (!socket.isOpen) return WAIT;
     if (!kept.keep(used, at + count)) return BROKEN;

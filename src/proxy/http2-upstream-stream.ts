@@ -61,7 +61,7 @@ export class UpstreamStream extends ClientStream implements Responder {
     this.#connection.tick();
     const { sender } = this.#connection.frames;
     if (end === start) sender.sendData(this, 0, 0, true);
-    else sender.sendTrailers(this, start, end);
+    else sender.sendTrailers(this, start, end, this.#carries);
   }
 
   /** The connection flushes by itself at the end of the turn. */
@@ -86,6 +86,7 @@ export class UpstreamStream extends ClientStream implements Responder {
 
   override onInterim(head: ResponseHead, base: number): void {
     this.hasReceived = true;
+    if (this.#carries) restoreResponseCase(this.#connection.bytes, base, head);
     this.#exchange?.onInterim(head, base);
   }
 
@@ -96,7 +97,6 @@ export class UpstreamStream extends ClientStream implements Responder {
     if (this.#carries) restoreResponseCase(this.#connection.bytes, base, head);
     exchange.onHead(head, base, isEnd);
     if (isEnd) this.#complete();
-    else exchange.client.flush();
   }
 
   override onData(start: number, end: number, isEnd: boolean): void {
@@ -105,9 +105,9 @@ export class UpstreamStream extends ClientStream implements Responder {
     client.writeContent(start, end, isEnd);
     if (isEnd) return this.#complete();
     if (this.#exchange === null) return;
+    // A client of HTTP/1 flushes at the end of the turn, and then pumps.
     if (client.isBlocked) this.#owed += end - start;
     else this.#connection.frames.consumed(this, end - start);
-    client.flush();
   }
 
   override onTrailers(fields: FieldSection, base: number): void {

@@ -39,7 +39,5 @@ export const HTTP2_PING_MS = 10_000;
 export const HTTP2_PING_TIMEOUT_MS = 3_000;
 /** Interim (1xx) responses to one request. */
 export const INTERIM_MAX = 32;
-/** A body's first bytes travel in one write with the head up to this size; beyond it, in two. */
-export const JOINED_BYTES_MAX = 16_384;
 /** Reads per connection and turn, so that one fast stream does not starve the others. */
 export const READS_PER_TURN = 8;

@@ -13,7 +13,6 @@ import {
 } from "../codec/http1/write-response.ts";
 import { CHUNK_BYTES, FRAMED } from "../net/arena.ts";
 import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
-import { JOINED_BYTES_MAX } from "./limits.ts";
 import { ReadingClient } from "./reading-client.ts";
 import { replyToFailure } from "./respond.ts";
 
@@ -60,12 +59,7 @@ export abstract class RespondingClient extends ReadingClient {
     if (end > start) {
       const response = this.#response;
       response.relay(this.io.arena.bytes, start, end, FRAMED);
-      if (response.outEnd - response.outStart <= JOINED_BYTES_MAX) {
-        this.append(response.outStart, response.outEnd);
-      } else {
-        this.flush();
-        this.write(response.outStart, response.outEnd);
-      }
+      this.appendOrWrite(response.outStart, response.outEnd);
     }
     if (isLast) this.endContent(0, 0);
   }

@@ -18,13 +18,7 @@ import { BROKEN, Connection, END, WAIT } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import type { Context } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import {
-  INTERIM_MAX,
-  JOINED_BYTES_MAX,
-  POOL_IDLE_MARGIN_MS,
-  POOL_IDLE_MS,
-  READS_PER_TURN,
-} from "./limits.ts";
+import { INTERIM_MAX, POOL_IDLE_MARGIN_MS, POOL_IDLE_MS, READS_PER_TURN } from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
 import type { Responder } from "./sides.ts";
 
@@ -92,7 +86,7 @@ export class Upstream extends Connection implements Responder {
   sendContent(start: number, end: number, isLast: boolean): void {
     if (end > start) {
       this.#request.relay(this.io.arena.bytes, start, end, FRAMED);
-      this.#put(this.#request.outStart, this.#request.outEnd);
+      this.appendOrWrite(this.#request.outStart, this.#request.outEnd);
     }
     if (isLast) this.endContent(0, 0);
   }
@@ -100,13 +94,6 @@ export class Upstream extends Connection implements Responder {
   endContent(start: number, end: number): void {
     this.#request.finish(this.io.arena.bytes, FRAMED, start, end);
     this.append(this.#request.outStart, this.#request.outEnd);
-  }
-
-  /** Joins little with what waits, and sends much from where it is. */
-  #put(start: number, end: number): void {
-    if (end - start <= JOINED_BYTES_MAX) return this.append(start, end);
-    this.flush();
-    this.write(start, end);
   }
 
   /** The exchange is over: back to the pool, or closed. */
@@ -134,7 +121,7 @@ export class Upstream extends Connection implements Responder {
   }
 
   protected override onReady(drained: boolean): void {
-    if (this.readable) this.pump();
+    if (this.readable) this.#read();
     if (drained && this.isOpen) this.#exchange?.client.wantsPump();
     if (this.isBroken && this.isOpen && !this.readable) this.#gone();
   }
@@ -148,7 +135,7 @@ export class Upstream extends Connection implements Responder {
   override onDeferred(): void {
     if (!this.isOpen) return;
     if (this.queuedBytes > 0) this.#flushQueued();
-    if (this.isOpen && this.readable) this.pump();
+    if (this.isOpen && this.readable) this.#read();
   }
 
   #flushQueued(): void {
@@ -165,8 +152,13 @@ export class Upstream extends Connection implements Responder {
     else this.close();
   }
 
-  /** Reads and hands on, while there is something and the client takes it. */
+  /** Later in this turn: whoever asks may be in the midst of bytes that lie where we read to. */
   pump(): void {
+    this.io.loop.defer(this);
+  }
+
+  /** Reads and hands on, while there is something and the client takes it. */
+  #read(): void {
     for (let reads = 0; this.readable; reads++) {
       const exchange = this.#exchange;
       if (exchange === null) {

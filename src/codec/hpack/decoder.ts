@@ -69,6 +69,7 @@ export const OUT_ROOM_BYTES = 196_608;
 /**
  * Bytes of names that a block may take from the dynamic table for new entries once it is refused.
  * Nobody needs so many, and without a limit each two bytes would copy a name as long as the table.
+ * A block that takes more is treated as malformed, which ends the connection.
  */
 const REFUSED_NAME_BYTES_MAX = 65_536;
 
@@ -101,10 +102,7 @@ export class HpackDecoder {
 
   /** `tableBytesMax` is the SETTINGS_HEADER_TABLE_SIZE that the peer is told, at most 16 KiB. */
   constructor(tableBytesMax: number = TABLE_BYTES_DEFAULT) {
-    assert(
-      tableBytesMax <= TABLE_BYTES_MAX,
-      "hpack: table size within what the output has room for",
-    );
+    assert(tableBytesMax <= TABLE_BYTES_MAX, "hpack: the output has room for such a table");
     this.#tableBytesMax = tableBytesMax;
     this.#table = new DynamicTable(tableBytesMax, Math.min(tableBytesMax, TABLE_BYTES_DEFAULT));
   }

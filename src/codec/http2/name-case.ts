@@ -62,23 +62,36 @@ export function writeNameCase(
   at: number,
 ): number {
   let to = at;
-  let isPlain = true;
   for (let i = 0; i < fields.count; i++) {
     const id = fields.id(i);
     if (!hasNameCase(id)) continue;
     const start = base + fields.nameStart(i);
     const end = base + fields.nameEnd(i);
-    const sign = signOf(bytes, start, end);
     if (id === Field.transferEncoding) {
-      out[to++] = sign === LOWER ? CHUNKED_LOWER : CHUNKED_TITLE;
-      isPlain = false;
-      continue;
-    }
-    out[to++] = sign;
-    if (sign !== LOWER) isPlain = false;
-    if (sign === MASK) to = writeMask(bytes, start, end, out, to);
+      const isLower = signOf(bytes, start, end) === LOWER;
+      out[to++] = isLower ? CHUNKED_LOWER : CHUNKED_TITLE;
+    } else to = writeNameSign(bytes, start, end, out, to);
   }
-  return isPlain ? at : to;
+  return isPlainCase(out, at, to) ? at : to;
+}
+
+/** Adds the sign of one name to `out[at, …)` and returns where it ends. */
+export function writeNameSign(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: Uint8Array,
+  at: number,
+): number {
+  const sign = signOf(bytes, start, end);
+  out[at] = sign;
+  return sign === MASK ? writeMask(bytes, start, end, out, at + 1) : at + 1;
+}
+
+/** Whether signs say nothing: all names are lower case. */
+export function isPlainCase(signs: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (signs[at] !== LOWER) return false;
+  return true;
 }
 
 function signOf(bytes: Uint8Array, start: number, end: number): number {

@@ -11,7 +11,13 @@ import { Method } from "../http1/method.ts";
 import type { RequestHead } from "../http1/request-head.ts";
 import type { ResponseHead } from "../http1/response-head.ts";
 import { putNumber } from "../http1/write-fields.ts";
-import { nameCaseBytesMax, ORIG_CASE, writeNameCase } from "./name-case.ts";
+import {
+  isPlainCase,
+  nameCaseBytesMax,
+  ORIG_CASE,
+  writeNameCase,
+  writeNameSign,
+} from "./name-case.ts";
 
 /** Indices of RFC 7541 Appendix A. */
 const Static = {
@@ -119,7 +125,10 @@ export function encodeResponseHead(
   return encodeNameCase(encoder, bytes, base, fields, out, to);
 }
 
-/** Encodes the fields of a trailer section, lines `name: value` CRLF in `bytes[start, end)`. */
+/**
+ * Encodes the fields of a trailer section, lines `name: value` CRLF in `bytes[start, end)`.
+ * `carries`: the case of their names travels along.
+ */
 export function encodeTrailers(
   encoder: HpackEncoder,
   bytes: Uint8Array,
@@ -127,8 +136,11 @@ export function encodeTrailers(
   end: number,
   out: Uint8Array,
   at: number,
+  carries: boolean,
 ): number {
   let to = encoder.begin(out, at);
+  const signs = ORIG_CASE.length;
+  let signsEnd = signs;
   for (let line = start; line < end; ) {
     let nameEnd = line;
     while (bytes[nameEnd] !== 0x3a) nameEnd++;
@@ -136,9 +148,11 @@ export function encodeTrailers(
     while (bytes[lineEnd] !== 0x0d) lineEnd++;
     const index = lineEnd - nameEnd > 16 ? Indexing.without : Indexing.incremental;
     to = encoder.field(out, to, bytes, line, nameEnd, nameEnd + 2, lineEnd, index);
+    signsEnd = writeNameSign(bytes, line, nameEnd, caseScratch, signsEnd);
     line = lineEnd + 2;
   }
-  return to;
+  if (!carries || isPlainCase(caseScratch, signs, signsEnd)) return to;
+  return encoder.field(out, to, caseScratch, 0, signs, signs, signsEnd, Indexing.incremental);
 }
 
 function encodePath(

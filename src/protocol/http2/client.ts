@@ -157,6 +157,7 @@ export abstract class Http2Client extends Http2Connection {
       return this.malformed(stream);
     }
     stream.peerEnded = true;
+    trailers.restoreCase(this.bytes, this.decoder.outEnd);
     stream.onTrailers(trailers.fields, decodedAt);
     this.closeIfDone(stream);
   }

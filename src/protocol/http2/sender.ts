@@ -33,6 +33,8 @@ export interface Output {
 /** Room in `bytes` for one encoded block; it belongs to whoever runs until the next call. */
 export type Scratch = { readonly start: number; readonly end: number };
 
+type EncodeTrailers = (bytes: Uint8Array, start: number, end: number, carries: boolean) => number;
+
 export class Sender {
   readonly peer = new PeerSettings();
   /** What all streams together may still send. */
@@ -44,7 +46,7 @@ export class Sender {
   /** A stream has ended on our side. */
   onEnd: (stream: Http2Stream) => void = () => {};
   /** Encodes trailer lines to the scratch and returns where they end. */
-  encodeTrailers: (bytes: Uint8Array, start: number, end: number) => number = () => 0;
+  encodeTrailers: EncodeTrailers = () => 0;
   readonly #output: Output;
   readonly #budget: KeptBudget;
   readonly #scratch: Scratch;
@@ -102,11 +104,15 @@ export class Sender {
     return true;
   }
 
-  /** Sends the trailer section `bytes[start, end)`, lines of HTTP/1, behind all content. */
-  sendTrailers(stream: Http2Stream, start: number, end: number): void {
+  /**
+   * Sends the trailer section `bytes[start, end)`, lines of HTTP/1, behind all content. `carries`:
+   * to a sidecar that gives the names their case back.
+   */
+  sendTrailers(stream: Http2Stream, start: number, end: number, carries: boolean): void {
     const { bytes } = this.#output;
+    stream.carriesTrailers = carries;
     if (stream.keptBytes > 0) stream.trailersAfterKept = bytes.slice(start, end);
-    else this.sendBlock(stream, this.encodeTrailers(bytes, start, end), true);
+    else this.sendBlock(stream, this.encodeTrailers(bytes, start, end, carries), true);
   }
 
   /** A window has grown, or the socket has taken what was queued. */
@@ -216,7 +222,11 @@ export class Sender {
     const trailers = stream.trailersAfterKept;
     stream.trailersAfterKept = null;
     if (trailers !== null) {
-      this.sendBlock(stream, this.encodeTrailers(trailers, 0, trailers.length), true);
+      this.sendBlock(
+        stream,
+        this.encodeTrailers(trailers, 0, trailers.length, stream.carriesTrailers),
+        true,
+      );
     } else if (isEnd) this.#ended(stream);
     else stream.onDrained();
   }

@@ -177,6 +177,7 @@ export abstract class Http2Server extends Http2Connection {
       return this.malformed(stream);
     }
     stream.peerEnded = true;
+    trailers.restoreCase(this.bytes, this.decoder.outEnd);
     stream.onTrailers(trailers.fields, decodedAt);
     this.closeIfDone(stream);
   }

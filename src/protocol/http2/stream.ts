@@ -41,6 +41,7 @@ export abstract class Http2Stream {
   endsAfterKept = false;
   /** Lines `name: value` CRLF. */
   trailersAfterKept: Uint8Array | null = null;
+  carriesTrailers = false;
   /** Monotonic milliseconds at which something last moved. */
   progressMs = 0;
   /** When to reset it if the peer has not ended it by then although all was said; 0: never. */
