@@ -1,11 +1,12 @@
-/** Who is compared: how each proxy is started on a port, and when it counts as available. */
-import { PROXY_CORE, startChild } from "./child.ts";
+/** Who is compared: how each proxy, or a row of two, is started, and when it counts as available. */
+import { mkdirSync } from "node:fs";
+import { type Child, PROXY_CORE, startChild } from "./child.ts";
 import { BODY_BYTES } from "./origin.ts";
 import { freePort } from "./ports.ts";
 import { haproxy } from "./proxies/haproxy.ts";
 import { nginx } from "./proxies/nginx.ts";
 import { outriggerOn, SERVICE } from "./proxies/outrigger.ts";
-import { untilAnswering, untilListening } from "./ready.ts";
+import { untilAnswering, untilAnsweringHttp2, untilListening } from "./ready.ts";
 import { RUNTIMES } from "./runtimes.ts";
 
 /** All ratios are to this one. */
@@ -13,11 +14,15 @@ export const REFERENCE = "haproxy";
 
 const PROXY_LIFE_MS = 15 * 60_000; // longer than any one measurement
 
-export type Mode = "http" | "tcp";
+/** What one proxy does: HTTP/1 on both of its sides, HTTP/2 without TLS on both, or opaque TCP. In a
+ * chain there are two: `chain-client` takes HTTP/1 and speaks HTTP/2 to the one behind it,
+ * `chain-origin` the reverse. */
+export type Mode = "http" | "http2" | "tcp" | "chain-client" | "chain-origin";
 
 export interface Task {
   readonly mode: Mode;
   readonly port: number;
+  /** What is behind this proxy: the origin, or the next proxy of a chain. */
   readonly originPort: number;
   /** For its configuration and whatever it writes. */
   readonly directory: string;
@@ -50,8 +55,10 @@ export const CONTENDERS: readonly Contender[] = [
 
 export interface RunningProxy {
   readonly kind: "running";
+  /** Where the load goes: the first proxy, or the origin if there is none. */
   readonly port: number;
-  readonly pid: number | null;
+  /** All proxies in the row; empty if there is none. */
+  readonly pids: readonly number[];
   stop(): Promise<void>;
 }
 
@@ -60,30 +67,75 @@ export interface Absent {
   readonly reason: string;
 }
 
-/** Starts a contender on the proxies' core in front of the origin, and waits until it is ready. */
+/** Starts a contender on the proxies' core in front of the origin, one process for each of `modes`
+ * (the client's side first), and waits until the whole row is ready. */
 export async function startContender(
+  contender: Contender,
+  modes: readonly Mode[],
+  originPort: number,
+  directory: string,
+): Promise<RunningProxy | Absent> {
+  const children: Child[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(children.map((child) => child.stop()));
+  };
+  let port = originPort;
+  for (const mode of modes.toReversed()) {
+    const started = await startProxy(contender, mode, port, directory);
+    if (started === "direct") {
+      continue;
+    }
+    if ("reason" in started) {
+      await stop();
+      return started;
+    }
+    children.push(started.child);
+    port = started.port;
+  }
+  const [mode = "tcp"] = modes;
+  const first = children.at(-1);
+  const problem = first === undefined ? null : await untilReady(first, mode, port);
+  if (problem !== null) {
+    await stop();
+    return { kind: "absent", reason: problem };
+  }
+  return { kind: "running", port, pids: children.map((child) => child.pid), stop };
+}
+
+async function startProxy(
   contender: Contender,
   mode: Mode,
   originPort: number,
   directory: string,
-): Promise<RunningProxy | Absent> {
+): Promise<{ child: Child; port: number } | "direct" | Absent> {
   const port = await freePort();
-  const plan = contender.plan({ mode, port, originPort, directory });
-  if (plan.kind === "absent") {
-    return plan;
-  }
-  if (plan.kind === "direct") {
-    return { kind: "running", port: originPort, pid: null, stop: () => Promise.resolve() };
+  const own = `${directory}/${mode}`; // two of a chain must not write over each other's configuration
+  mkdirSync(own);
+  const plan = contender.plan({ mode, port, originPort, directory: own });
+  if (plan.kind !== "command") {
+    return plan.kind === "direct" ? "direct" : plan;
   }
   const child = startChild(plan.command, { core: PROXY_CORE, killAfterMs: PROXY_LIFE_MS });
-  const problem =
-    (await untilListening(child, port)) ??
-    (mode === "http" ? await untilAnswering(child, port, SERVICE, BODY_BYTES["/"]) : null);
+  const problem = await untilListening(child, port);
   if (problem !== null) {
     await child.stop();
     return { kind: "absent", reason: problem };
   }
-  return { kind: "running", port, pid: child.pid, stop: () => child.stop() };
+  return { child, port };
+}
+
+/** Opaque TCP has no request by which it could be told that the way to the origin is open. */
+async function untilReady(child: Child, mode: Mode, port: number): Promise<string | null> {
+  switch (mode) {
+    case "tcp":
+      return null;
+    case "http":
+    case "chain-client":
+      return await untilAnswering(child, port, SERVICE, BODY_BYTES["/"]);
+    case "http2":
+    case "chain-origin":
+      return await untilAnsweringHttp2(child, port, SERVICE, BODY_BYTES["/"]);
+  }
 }
 
 /** Returns a contender's version, or "not installed". */

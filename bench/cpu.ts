@@ -18,11 +18,11 @@ export interface Usage {
   readonly foreignPercent: number;
 }
 
-/** Begins to account for `pid` and its descendants (null: only the cores); call the result to end. */
-export function beginUsage(pid: number | null): () => Usage {
-  const begun = snapshot(pid);
+/** Begins to account for `pids` and their descendants (none: only the cores); call the result to end. */
+export function beginUsage(pids: readonly number[]): () => Usage {
+  const begun = snapshot(pids);
   return () => {
-    const ended = snapshot(pid);
+    const ended = snapshot(pids);
     const wallMs = ended.atMs - begun.atMs;
     const userMs = ended.userMs - begun.userMs;
     const systemMs = ended.systemMs - begun.systemMs;
@@ -38,11 +38,11 @@ export function beginUsage(pid: number | null): () => Usage {
   };
 }
 
-/** Returns the resident memory of `pid` and its descendants, now and at its highest. */
-export function memoryOf(pid: number): { residentMiB: number; peakMiB: number } {
+/** Returns the resident memory of `pids` and their descendants together, now and at its highest. */
+export function memoryOf(pids: readonly number[]): { residentMiB: number; peakMiB: number } {
   let residentKiB = 0;
   let peakKiB = 0;
-  for (const each of processTree(pid)) {
+  for (const each of pids.flatMap(processTree)) {
     const status = readProc(`/proc/${each}/status`);
     residentKiB += Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
     peakKiB += Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0);
@@ -58,10 +58,10 @@ interface Snapshot {
   readonly loadCoreMs: number;
 }
 
-function snapshot(pid: number | null): Snapshot {
+function snapshot(pids: readonly number[]): Snapshot {
   let userMs = 0;
   let systemMs = 0;
-  for (const each of pid === null ? [] : processTree(pid)) {
+  for (const each of pids.flatMap(processTree)) {
     const stat = readProc(`/proc/${each}/stat`); // all threads of it, the ended ones too
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     userMs += MS_PER_TICK * Number(fields[STAT_USER] ?? 0);

@@ -2,6 +2,7 @@
  * the machine falls on all contenders and no process profits from an earlier one. */
 import { mkdtempSync } from "node:fs";
 import { type Contender, startContender, versionOf } from "./contenders.ts";
+import type { Origin } from "./origin.ts";
 import type { Figures, Scenario, Timing } from "./scenario.ts";
 
 export interface Sample {
@@ -23,7 +24,7 @@ export interface Setting {
   readonly contenders: readonly Contender[];
   readonly repeats: number;
   readonly timing: Timing;
-  readonly originPort: number;
+  readonly origin: Origin;
   /** A new folder in it for each process. */
   readonly directory: string;
   readonly onSample: (sample: Sample) => void;
@@ -67,8 +68,8 @@ async function measureOnce(
 ): Promise<Sample | Failure> {
   const names = { scenario: scenario.name, contender: contender.name };
   const directory = mkdtempSync(`${setting.directory}/${contender.name}-`);
-  const originPort = scenario.originPort ?? setting.originPort;
-  const proxy = await startContender(contender, scenario.mode, originPort, directory);
+  const originPort = scenario.originPort ?? setting.origin.port;
+  const proxy = await startContender(contender, scenario.modes, originPort, directory);
   if (proxy.kind === "absent") {
     return { ...names, reason: `not available: ${proxy.reason}` };
   }

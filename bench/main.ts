@@ -14,6 +14,7 @@ import { halfOfReference } from "./rate.ts";
 import { renderEnvironment, renderScenario } from "./report.ts";
 import { localResultsPath, resultsWriter } from "./results.ts";
 import type { Scenario, Timing } from "./scenario.ts";
+import { http2Chain, oneHttp2Proxy } from "./scenarios/http2.ts";
 import { keepAlive, newConnections } from "./scenarios/keepalive.ts";
 import { bursts, evenRate } from "./scenarios/latency.ts";
 import { renderMicro, runMicro } from "./scenarios/micro.ts";
@@ -30,7 +31,7 @@ async function main(): Promise<number> {
   if (typeof options === "number") {
     return options;
   }
-  requireMachine();
+  requireMachine(options.scenarios);
   killChildrenOnExit();
   const directory = mkdtempSync(`${os.tmpdir()}/outrigger-bench-`);
   process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
@@ -54,7 +55,7 @@ async function runAll(options: Options, directory: string): Promise<boolean> {
     contenders: options.contenders,
     repeats: options.repeats,
     timing,
-    originPort: origin.port,
+    origin,
     directory,
     onSample: write,
     onProgress,
@@ -94,6 +95,10 @@ async function scenarioFor(
       return newConnections();
     case "tcp":
       return await opaqueTcp();
+    case "http2":
+      return oneHttp2Proxy(setting.origin.http2Port);
+    case "chain":
+      return http2Chain();
     case "latency":
       return evenRate(options.ratePerSecond ?? (await halfOfReference(earlier, setting)));
     case "burst":
@@ -127,8 +132,9 @@ function optionsOrUsage(): Options | number {
 }
 
 /** The layout of cores needs two, and Linux's tools to pin a process and to bind its life to ours. */
-function requireMachine(): void {
-  const tools = ["taskset", "setpriv", "nginx", "wrk"];
+function requireMachine(scenarios: readonly ScenarioName[]): void {
+  const loads = scenarios.includes("http2") ? ["wrk", "h2load"] : ["wrk"];
+  const tools = ["taskset", "setpriv", "nginx", ...loads];
   const missing = tools.filter((tool) => findProgram(tool) === null);
   if (missing.length > 0 || os.cpus().length <= Math.max(PROXY_CORE, LOAD_CORE)) {
     console.error(

@@ -4,7 +4,16 @@ import { CONTENDERS, type Contender } from "./contenders.ts";
 import { RUNTIMES, type Runtime } from "./runtimes.ts";
 import type { ClosedLoop } from "./scenarios/keepalive.ts";
 
-export const SCENARIOS = ["keepalive", "latency", "burst", "connections", "tcp", "micro"] as const;
+export const SCENARIOS = [
+  "keepalive",
+  "latency",
+  "burst",
+  "connections",
+  "http2",
+  "chain",
+  "tcp",
+  "micro",
+] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 
 export const USAGE = `npm run bench -- [SCENARIO…] [flags]

@@ -12,12 +12,15 @@ const ORIGIN_LIFE_MS = 24 * 3_600_000;
 
 export interface Origin {
   readonly port: number;
+  /** The same answers by HTTP/2 without TLS, for clients that know it beforehand. */
+  readonly http2Port: number;
   stop(): Promise<void>;
 }
 
 /** Starts the origin with its files below `directory`; throws if it does not come up. */
 export async function startOrigin(directory: string): Promise<Origin> {
   const port = await freePort();
+  const http2Port = await freePort();
   const files = `${directory}/files`;
   mkdirSync(files, { recursive: true });
   writeFileSync(`${files}/1k`, "x".repeat(BODY_BYTES["/1k"]));
@@ -34,6 +37,7 @@ export async function startOrigin(directory: string): Promise<Origin> {
       open_file_cache max=16 inactive=1h;
       server {
         listen 127.0.0.1:${port} backlog=${LISTEN_BACKLOG};
+        listen 127.0.0.1:${http2Port} http2 backlog=${LISTEN_BACKLOG};
         root files;
         location = / { return 200 "${"x".repeat(BODY_BYTES["/"])}"; }
       }
@@ -43,10 +47,10 @@ export async function startOrigin(directory: string): Promise<Origin> {
     core: LOAD_CORE,
     killAfterMs: ORIGIN_LIFE_MS,
   });
-  const problem = await untilListening(child, port);
+  const problem = (await untilListening(child, port)) ?? (await untilListening(child, http2Port));
   if (problem !== null) {
     await child.stop();
     throw new Error(`the origin (nginx) did not start: ${problem}`);
   }
-  return { port, stop: () => child.stop() };
+  return { port, http2Port, stop: () => child.stop() };
 }

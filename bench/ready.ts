@@ -1,5 +1,6 @@
 /** Waiting until a started process answers. Returns null then, else what was wrong with it. */
 import http from "node:http";
+import http2 from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Child } from "./child.ts";
 import { isListening } from "./ports.ts";
@@ -23,10 +24,21 @@ export function untilAnswering(
   host: string,
   bodyBytes: number,
 ): Promise<string | null> {
-  return poll(child, async () => {
-    const answer = await get(port, host);
-    return answer === `200 with ${bodyBytes} bytes` ? null : `GET / gave ${answer}`;
-  });
+  return poll(child, async () => problemIn(await get(port, host), bodyBytes));
+}
+
+/** The same by HTTP/2 without TLS, of which the client knows beforehand (RFC 9113, section 3.3). */
+export function untilAnsweringHttp2(
+  child: Child,
+  port: number,
+  host: string,
+  bodyBytes: number,
+): Promise<string | null> {
+  return poll(child, async () => problemIn(await getHttp2(port, host), bodyBytes));
+}
+
+function problemIn(answer: string, bodyBytes: number): string | null {
+  return answer === `200 with ${bodyBytes} bytes` ? null : `GET / gave ${answer}`;
 }
 
 async function poll(child: Child, look: () => Promise<string | null>): Promise<string | null> {
@@ -62,5 +74,30 @@ function get(port: number, host: string): Promise<string> {
     request.on("timeout", () => request.destroy(new Error("no answer")));
     request.on("error", (error) => resolve(error.message));
     request.end();
+  });
+}
+
+function getHttp2(port: number, host: string): Promise<string> {
+  return new Promise((resolve) => {
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    const end = (answer: string): void => {
+      clearTimeout(bound);
+      session.destroy();
+      resolve(answer);
+    };
+    const bound = setTimeout(end, ANSWER_TIMEOUT_MS, "no answer");
+    session.on("error", (error) => end(error.message));
+    const stream = session.request({ ":path": "/", ":authority": host });
+    let status = 0;
+    let bodyBytes = 0;
+    stream.on("response", (headers) => {
+      status = Number(headers[":status"]);
+    });
+    stream.on("data", (chunk: Uint8Array) => {
+      bodyBytes += chunk.length;
+    });
+    stream.on("end", () => end(`${status} with ${bodyBytes} bytes`));
+    stream.on("error", (error) => end(error.message));
+    stream.end();
   });
 }

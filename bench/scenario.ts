@@ -3,7 +3,7 @@
 import type { Mode, RunningProxy } from "./contenders.ts";
 import type { Usage } from "./cpu.ts";
 import { memoryOf } from "./cpu.ts";
-import type { LoadResult } from "./load/load.ts";
+import type { LoadTotals } from "./load/load.ts";
 
 export interface Timing {
   readonly seconds: number;
@@ -30,7 +30,8 @@ export interface Column {
 export interface Scenario {
   readonly name: string;
   readonly title: string;
-  readonly mode: Mode;
+  /** What each proxy in the row does, from the client's side: usually there is one. */
+  readonly modes: readonly Mode[];
   readonly columns: readonly Column[];
   /** What the proxies find behind them, if it is not the HTTP origin. */
   readonly originPort: number | null;
@@ -58,13 +59,13 @@ export const CORE_COLUMNS: readonly Column[] = [
   column("foreignPercent", "foreign %", 1),
 ];
 
-/** Returns the figures of an HTTP load, together with what the proxy used for it. */
-export function httpFigures(proxy: RunningProxy, load: LoadResult, usage: Usage): Figures {
+/** Returns the figures of an HTTP load, together with what the proxies used for it. */
+export function httpFigures(proxy: RunningProxy, load: LoadTotals, usage: Usage): Figures {
   const { requests, errors: _, ...rates } = load;
   return {
     ...rates,
     requests,
-    ...(proxy.pid === null
+    ...(proxy.pids.length === 0
       ? {}
       : {
           cpuUsPerRequest: (1_000 * (usage.userMs + usage.systemMs)) / requests,
@@ -78,7 +79,7 @@ export function httpFigures(proxy: RunningProxy, load: LoadResult, usage: Usage)
 /** Returns memory and how busy the cores were; without a proxy only the load's core means something. */
 export function resourceFigures(proxy: RunningProxy, usage: Usage): Figures {
   const { loadCorePercent, proxyCorePercent, foreignPercent } = usage;
-  return proxy.pid === null
+  return proxy.pids.length === 0
     ? { loadCorePercent }
-    : { ...memoryOf(proxy.pid), proxyCorePercent, loadCorePercent, foreignPercent };
+    : { ...memoryOf(proxy.pids), proxyCorePercent, loadCorePercent, foreignPercent };
 }

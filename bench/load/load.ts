@@ -11,13 +11,16 @@ export interface LoadRequest {
   readonly seconds: number;
 }
 
-export interface LoadResult {
+export interface LoadTotals {
   readonly requests: number;
   readonly requestsPerSecond: number;
+  /** Answers that are not 2xx, connections refused or broken, and requests without an answer. */
+  readonly errors: number;
+}
+
+export interface LoadResult extends LoadTotals {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
   readonly maxMs: number;
-  /** Answers that are not 2xx, connections refused or broken, and requests without an answer. */
-  readonly errors: number;
 }

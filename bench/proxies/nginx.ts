@@ -2,12 +2,14 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import type { Contender, Task } from "../contenders.ts";
+import type { Contender, Mode, Task } from "../contenders.ts";
 import { LISTEN_BACKLOG, nginxCommand, nginxHttp, nginxMain } from "../nginx-config.ts";
 
 const UPSTREAM_KEPT_CONNECTIONS = 64; // as many as the load has
 const STREAM_MODULE =
   process.env["NGINX_STREAM_MODULE"] ?? "/usr/lib/nginx/modules/ngx_stream_module.so";
+
+const MODES: readonly Mode[] = ["http", "tcp"];
 
 export const nginx: Contender = {
   name: "nginx",
@@ -16,6 +18,9 @@ export const nginx: Contender = {
     return /nginx\/(\S+)/.exec(stderr)?.[1] ?? "?";
   },
   plan: (task) => {
+    if (!MODES.includes(task.mode)) {
+      return { kind: "absent", reason: "it cannot speak HTTP/2 to what is behind it" };
+    }
     if (task.mode === "tcp" && !existsSync(STREAM_MODULE)) {
       return { kind: "absent", reason: "no stream module (Debian: libnginx-mod-stream)" };
     }

@@ -4,6 +4,13 @@ import type { Contender, Task } from "../contenders.ts";
 import { ROOT, type Runtime, runtimeProgram, scriptCommand } from "../runtimes.ts";
 
 export const SERVICE = "bench";
+const ANY_PORT = "127.0.0.1:0";
+
+interface Place {
+  readonly inbound?: string;
+  readonly outbound?: string;
+  readonly targets: readonly string[];
+}
 
 export function outriggerOn(runtime: Runtime): Contender {
   return {
@@ -19,14 +26,30 @@ export function outriggerOn(runtime: Runtime): Contender {
   };
 }
 
-function runArguments({ mode, port, originPort }: Task): string[] {
-  const listen =
-    mode === "http"
-      ? ["--outbound", `127.0.0.1:${port}`]
-      : ["--outbound", "127.0.0.1:0", "--forward", `127.0.0.1:${port}=${SERVICE}:80`];
+function runArguments(task: Task): string[] {
+  const { inbound = ANY_PORT, outbound = ANY_PORT, targets } = placeOf(task);
   return [
-    ...["run", "--workers", "1", "--inbound", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
-    ...["--upstream", `${SERVICE}=127.0.0.1:${originPort}`],
-    ...listen,
+    ...["run", "--workers", "1", "--admin", ANY_PORT],
+    ...["--inbound", inbound, "--outbound", outbound, ...targets],
   ];
+}
+
+/** Which listener the load comes to, and what the sidecar is told of what is behind it. */
+function placeOf({ mode, port, originPort }: Task): Place {
+  const own = `127.0.0.1:${port}`;
+  const origin = `127.0.0.1:${originPort}`;
+  switch (mode) {
+    case "http":
+      return { outbound: own, targets: ["--upstream", `${SERVICE}=${origin}`] };
+    case "http2":
+      return { outbound: own, targets: ["--upstream", `${SERVICE}=h2:${origin}`] };
+    case "chain-client":
+      return { outbound: own, targets: ["--upstream", `${SERVICE}=sidecar:${origin}`] };
+    case "chain-origin":
+      return { inbound: own, targets: ["--app", `h1:${origin}`] };
+    case "tcp":
+      return {
+        targets: ["--forward", `${own}=${SERVICE}:80`, "--upstream", `${SERVICE}=${origin}`],
+      };
+  }
 }

@@ -20,7 +20,7 @@ export function evenRate(ratePerSecond: number): Scenario {
   return {
     name: "latency",
     title: `HTTP/1 at ${ratePerSecond} requests/s, evenly, open loop, 64 connections`,
-    mode: "http",
+    modes: ["http"],
     columns: [
       ...LATENCY_COLUMNS.slice(0, -1),
       column("p9999Ms", "p99.99 ms", 2),
@@ -32,14 +32,14 @@ export function evenRate(ratePerSecond: number): Scenario {
     ],
     originPort: null,
     async measure(proxy, { seconds, warmUpSeconds }) {
-      let endUsage = beginUsage(proxy.pid);
+      let endUsage = beginUsage(proxy.pids);
       const load = await runOpenLoop(
         { port: proxy.port, host: SERVICE, seconds },
         ratePerSecond,
         warmUpSeconds,
         BODY_BYTES["/"],
         () => {
-          endUsage = beginUsage(proxy.pid);
+          endUsage = beginUsage(proxy.pids);
         },
       );
       return { figures: httpFigures(proxy, load, endUsage()), errors: load.errors };
@@ -52,13 +52,13 @@ export function bursts(ratePerSecond: number): Scenario {
   return {
     name: "burst",
     title: `HTTP/1 at ${ratePerSecond} requests/s in bursts, autocannon, 64 connections`,
-    mode: "http",
+    modes: ["http"],
     columns: [...LATENCY_COLUMNS, CPU_PER_REQUEST, REQUESTS_PER_SECOND, RESIDENT, ...CORE_COLUMNS],
     originPort: null,
     async measure(proxy, { seconds, warmUpSeconds }) {
       const request = { port: proxy.port, host: SERVICE };
       await runAutocannon({ ...request, seconds: warmUpSeconds }, ratePerSecond);
-      const endUsage = beginUsage(proxy.pid);
+      const endUsage = beginUsage(proxy.pids);
       const load = await runAutocannon({ ...request, seconds }, ratePerSecond);
       return { figures: httpFigures(proxy, load, endUsage()), errors: load.errors };
     },

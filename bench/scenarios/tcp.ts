@@ -23,7 +23,7 @@ export async function opaqueTcp(): Promise<Scenario> {
   return {
     name: "tcp",
     title: `Opaque TCP, 1 MiB writes, ${CONNECTIONS} connections, one direction at a time (HAProxy without splice)`,
-    mode: "tcp",
+    modes: ["tcp"],
     columns: [
       column("uploadCpuSecondsPerGiB", "up CPU s/GiB", 3, true),
       column("downloadCpuSecondsPerGiB", "down CPU s/GiB", 3, true),
@@ -50,7 +50,7 @@ async function stream(
   direction: Direction,
   timing: Timing,
 ): Promise<Figures> {
-  let endUsage = beginUsage(proxy.pid);
+  let endUsage = beginUsage(proxy.pids);
   const { bytes, elapsedMs } = await peer.run(
     {
       port: proxy.port,
@@ -60,7 +60,7 @@ async function stream(
       measuredMs: timing.seconds * 1_000,
     },
     () => {
-      endUsage = beginUsage(proxy.pid);
+      endUsage = beginUsage(proxy.pids);
     },
   );
   const usage = endUsage();
@@ -68,7 +68,7 @@ async function stream(
   const cpuSeconds = (usage.userMs + usage.systemMs) / 1_000;
   return {
     [`${direction}MiBPerSecond`]: mib / (elapsedMs / 1_000),
-    ...(proxy.pid === null || bytes === 0
+    ...(proxy.pids.length === 0 || bytes === 0
       ? {}
       : { [`${direction}CpuSecondsPerGiB`]: cpuSeconds / (mib / MIB_PER_GIB) }),
     ...resourceFigures(proxy, usage),

@@ -34,10 +34,6 @@ export type Io = { readonly loop: Loop; readonly arena: Arena; readonly descript
 const JOINED_BYTES_MAX = 16_384;
 const EPIPE = 32;
 const ENOTCONN = 107;
-/**
- * On Deno `errno` is once in a while another call's, a futex's ETIMEDOUT for one: a call that seems
- * to have failed for good is made again before it is believed.
- */
 const FATAL: ReadonlySet<number> = new Set([
   EPIPE,
   ENOTCONN,
@@ -138,10 +134,7 @@ export abstract class Connection implements Deferred {
   read(at: number, max: number): number {
     const { arena } = this.io;
     assert(at !== INPUT || !arena.isInputHeld, "bytes at INPUT are in use");
-    let count = libc.recv(this.fd, arena.address + at, max, MSG_DONTWAIT);
-    if (count < 0 && !this.#hasError && FATAL.has(errno())) {
-      count = libc.recv(this.fd, arena.address + at, max, MSG_DONTWAIT);
-    }
+    const count = libc.recv(this.fd, arena.address + at, max, MSG_DONTWAIT);
     if (count > 0) {
       this.bytesRead += count;
       // A short read of a stream has emptied it (epoll(7)), unless an end is still to be read.
@@ -201,10 +194,7 @@ export abstract class Connection implements Deferred {
 
   #send(at: number, end: number): number {
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-    let count = libc.send(this.fd, this.io.arena.address + at, end - at, flags);
-    if (count < 0 && !this.#hasError && FATAL.has(errno())) {
-      count = libc.send(this.fd, this.io.arena.address + at, end - at, flags);
-    }
+    const count = libc.send(this.fd, this.io.arena.address + at, end - at, flags);
     if (count >= 0) {
       this.bytesWritten += count;
       return count;
