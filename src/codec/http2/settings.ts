@@ -24,7 +24,12 @@ export class PeerSettings {
   /** Until the peer says it, as many as RFC 9113 §6.5.2 recommends at the least. */
   maxConcurrentStreams = 100;
   initialWindowBytes = INITIAL_WINDOW_BYTES;
-  maxFrameBytes = FRAME_BYTES_MAX;
+  readonly #isServer: boolean;
+
+  /** `isServer`: the peer is the server, which may not allow push: that is for us to do. */
+  constructor(isServer: boolean) {
+    this.#isServer = isServer;
+  }
 
   /** Takes the entries in `bytes[start, end)`, a multiple of six; returns an ErrorCode, 0 if right. */
   read(bytes: Uint8Array, start: number, end: number): number {
@@ -42,7 +47,7 @@ export class PeerSettings {
         this.headerTableBytes = value;
         break;
       case Setting.enablePush:
-        if (value > 1) return ErrorCode.protocolError;
+        if (value > (this.#isServer ? 0 : 1)) return ErrorCode.protocolError;
         break;
       case Setting.maxConcurrentStreams:
         this.maxConcurrentStreams = value;
@@ -53,7 +58,7 @@ export class PeerSettings {
         break;
       case Setting.maxFrameSize:
         if (value < FRAME_BYTES_MAX || value > FRAME_SIZE_MAX) return ErrorCode.protocolError;
-        this.maxFrameBytes = value;
+        // We never send larger ones than everybody takes.
         break;
       default:
         // §6.5.2: unknown ones are ignored. We never look at how long a head the peer wants.

@@ -40,7 +40,7 @@ export abstract class Http2Connection extends StreamTable {
   #receiveWindow = limits.CONNECTION_WINDOW_BYTES;
 
   constructor(output: Output, memory: Http2Memory, isServer: boolean) {
-    super(output, new Sender(output, memory.budget, memory.scratch));
+    super(output, new Sender(output, memory.budget, memory.scratch, isServer));
     this.memory = memory;
     this.#isServer = isServer;
     this.sender.encodeTrailers = (bytes, start, end, carries) =>

@@ -104,9 +104,9 @@ export abstract class FrameReader {
     if (pending !== 0 && (type !== FrameType.continuation || id !== pending)) {
       return this.fail(ErrorCode.protocolError);
     }
-    // §3.4: SETTINGS come first.
-    if (!this.#hasSettings && type !== FrameType.settings)
-      return this.fail(ErrorCode.protocolError);
+    // §3.4: SETTINGS come first, and not as an answer.
+    const isHello = type === FrameType.settings && (flags & Flag.ack) === 0;
+    if (!this.#hasSettings && !isHello) return this.fail(ErrorCode.protocolError);
     switch (type) {
       case FrameType.data:
         return this.#takeData(flags, id, start, end);

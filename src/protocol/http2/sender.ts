@@ -36,7 +36,7 @@ export type Scratch = { readonly start: number; readonly end: number };
 type EncodeTrailers = (bytes: Uint8Array, start: number, end: number, carries: boolean) => number;
 
 export class Sender {
-  readonly peer = new PeerSettings();
+  readonly peer: PeerSettings;
   /** What all streams together may still send. */
   window = INITIAL_WINDOW_BYTES;
   /** Frames without content written since the output was last empty. */
@@ -53,7 +53,9 @@ export class Sender {
   #first: Http2Stream | null = null;
   #last: Http2Stream | null = null;
 
-  constructor(output: Output, budget: KeptBudget, scratch: Scratch) {
+  /** `isServer`: it is a server that sends. */
+  constructor(output: Output, budget: KeptBudget, scratch: Scratch, isServer: boolean) {
+    this.peer = new PeerSettings(!isServer);
     this.#output = output;
     this.#budget = budget;
     this.#scratch = scratch;
