@@ -1,0 +1,78 @@
+// timeout: 180s
+/**
+ * What a gRPC client is told when the server dies in the middle of its call, or was never there:
+ * UNAVAILABLE, which it may try again, and never a cut connection.
+ */
+import * as assert from "uvu/assert";
+import { rawOrigin } from "../support/raw.ts";
+import { suite } from "../support/test.ts";
+import { startTwoSidecars } from "../support/two-sidecars.ts";
+import { direct, runCase, startClient, throughSidecars } from "./peers.ts";
+
+const UNAVAILABLE = 14;
+
+const test = suite("grpc/failures");
+test.timeout(60_000);
+
+for (const [way, startWay] of [
+  ["directly", direct],
+  ["through two sidecars", throughSidecars],
+] as const) {
+  for (const [title, name, began] of [
+    ["before it answers", "hang", "Hang"],
+    ["after a first message", "hangLate", "HangLate"],
+  ] as const) {
+    test(`a server killed ${title} is UNAVAILABLE, ${way}`, async () => {
+      const between = await startWay();
+      try {
+        const client = startClient(between.port, "web", name);
+        await between.server.find(`${began} began`, (fact) => fact["began"] === began);
+        if (name === "hangLate") {
+          // The client must have got the message before the server goes.
+          await client.find("the first message", (fact) => fact["first"] === true);
+        }
+        between.server.child.kill("SIGKILL");
+        const facts = await client.find("the end", (fact) => fact["case"] === name);
+        assert.is(facts["code"], UNAVAILABLE, JSON.stringify(facts));
+        if (name === "hangLate") assert.is(facts["count"], 1);
+        await client.exited;
+      } finally {
+        await between.stop();
+      }
+    });
+  }
+}
+
+/** A port on which nothing listens any more. */
+async function deadPort(): Promise<number> {
+  const origin = await rawOrigin(() => {});
+  await origin.close();
+  return origin.port;
+}
+
+for (const [title, authority, app] of [
+  ["no sidecar at the other end", "gone", "127.0.0.1:9"],
+  ["no application behind the far sidecar", "web", "dead"],
+] as const) {
+  test(`${title} is UNAVAILABLE in a response of trailers only`, async () => {
+    const dead = await deadPort();
+    const sidecars = await startTwoSidecars({
+      app: app === "dead" ? `h2:127.0.0.1:${dead}` : app,
+      argsOfA: [`--upstream=gone=sidecar:127.0.0.1:${dead}`],
+    });
+    try {
+      const { code } = await runCase(sidecars.port, "unary", authority);
+      assert.is(code, UNAVAILABLE);
+      const facts = await runCase(sidecars.port, "bare", authority);
+      const headers = facts["headers"] as Record<string, unknown>;
+      assert.is(headers[":status"], 200);
+      assert.is(headers["grpc-status"], String(UNAVAILABLE));
+      assert.match(String(headers["content-type"]), /^application\/grpc/);
+      assert.equal([facts["endsThere"], facts["bodyBytes"]], [true, 0]);
+    } finally {
+      await sidecars.stop();
+    }
+  });
+}
+
+test.run();
