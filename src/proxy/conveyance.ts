@@ -36,7 +36,7 @@ export function chooseProtocol(speaks: Speaks, isHttp2: boolean, wantsUpgrade: b
 export type ConveyanceFailure = DialFailure | "no-stream";
 
 export type ConveyanceEvents = {
-  readonly ready: (responder: Responder, isReused: boolean) => void;
+  readonly ready: (responder: Responder) => void;
   readonly failed: (why: ConveyanceFailure) => void;
 };
 
@@ -79,7 +79,7 @@ export class Conveyance implements StreamWaiter {
     if (pooled !== null) {
       context.count("pool_hit");
       pooled.begin(exchange, true);
-      return this.#events.ready(pooled, true);
+      return this.#events.ready(pooled);
     }
     context.count("pool_miss");
     this.#dial = new Dial(
@@ -89,7 +89,7 @@ export class Conveyance implements StreamWaiter {
         context.balancer.connectSucceeded(endpoint);
         const upstream = new Upstream(context, dial, endpoint);
         upstream.begin(exchange, false);
-        this.#events.ready(upstream, false);
+        this.#events.ready(upstream);
       },
       (why) => {
         this.#dial = null;
@@ -111,9 +111,7 @@ export class Conveyance implements StreamWaiter {
   onStream(connection: Http2Upstream): void {
     const exchange = this.#exchange;
     if (exchange === null) return;
-    const { isReused } = connection;
-    const stream = new UpstreamStream(connection, exchange, this.#carries, isReused);
-    this.#events.ready(stream, isReused);
+    this.#events.ready(new UpstreamStream(connection, exchange, this.#carries));
   }
 
   onNoStream(why: ConveyanceFailure): void {

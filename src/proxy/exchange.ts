@@ -33,7 +33,7 @@ export class Exchange {
   isActive = false;
   /** All of the request's content was read. */
   isRequestDone = true;
-  /** A byte of a final response was sent to the client. */
+  /** A final response has begun. */
   hasResponded = false;
   upstream: Responder | null = null;
   endpoint: Endpoint | null = null;
@@ -48,7 +48,7 @@ export class Exchange {
     this.client = client;
     this.#saved = new SavedRequest(context);
     this.#conveyance = new Conveyance(context, {
-      ready: (responder, isReused) => this.#send(responder, isReused),
+      ready: (responder) => this.#send(responder),
       failed: (why) => this.#onConnectFailed(why),
     });
   }
@@ -58,9 +58,10 @@ export class Exchange {
    * Content follows by `sendContent` and `endContent`, unless `isEnd`.
    */
   start(head: RequestHead, base: number, route: ServiceRoute, isEnd: boolean): void {
-    if (this.hold(head, base, isEnd)) this.resume(route);
-    else this.fail("no-memory");
-    this.#saved.settle();
+    if (!this.hold(head, base, isEnd)) return this.fail("no-memory");
+    this.#saved.setLive(base);
+    this.resume(route);
+    this.#saved.setLive(-1);
   }
 
   /** Takes a request, as `start`, whose route is not known yet. False: there is no memory. */
@@ -157,21 +158,21 @@ export class Exchange {
     this.#conveyance.find(this, endpoint, protocol, wantsNew, route.timeoutMs, deadlineMs);
   }
 
-  #send(upstream: Responder, isReused: boolean): void {
+  #send(upstream: Responder): void {
     const { head } = this.#saved;
     if (head === null) return upstream.finish(false);
     this.upstream = upstream;
     this.outcome.sentUs = this.context.io.loop.clock.nowUs;
-    this.#saved.sendTo(upstream, head, this.isRequestDone);
-    if (upstream.isBroken && upstream === this.upstream) this.onBackendGone("backend-closed");
-    else if (!isReused) this.client.wantsPump();
+    const hasWaited = this.#saved.sendTo(upstream, head, this.isRequestDone);
+    if (upstream !== this.upstream) return;
+    if (upstream.isBroken) this.onBackendGone("backend-closed");
+    else if (hasWaited && !upstream.isBlocked) this.client.wantsPump();
   }
 
   #onConnectFailed(why: ConveyanceFailure): void {
     const { endpoint } = this;
     if (endpoint === null) return;
-    this.context.balancer.release(endpoint);
-    this.endpoint = null;
+    this.#dropUpstream();
     if (why === "no-stream") return this.fail("failfast");
     const code = codeOf(why);
     if (why === "no-descriptors") return this.fail(code);

@@ -54,6 +54,7 @@ export class Http2Downstream extends ClientConnection implements Output {
   readonly frames: Frames;
   readonly router: Router;
   readonly #kept: KeptBytes;
+  readonly #begun: Http2Request[] = [];
   #usedMs = 0;
 
   constructor(context: Context, fd: number, origin: ClientOrigin) {
@@ -113,9 +114,21 @@ export class Http2Downstream extends ClientConnection implements Output {
 
   #read(): void {
     const result = readFrames(this, this.frames, this.#kept);
+    this.#beginRequests();
     if (result === MORE) this.io.loop.defer(this);
     else if (result === BROKEN) this.reset();
     else if (result === END) this.#onEnd();
+  }
+
+  /** Has a request begin when all that was read is used. */
+  beginLater(request: Http2Request): void {
+    this.#begun.push(request);
+  }
+
+  #beginRequests(): void {
+    if (this.#begun.length === 0) return;
+    for (const request of this.#begun) request.begin();
+    this.#begun.length = 0;
   }
 
   /** The client sends no more, and so no WINDOW_UPDATE either: what is under way is called off. */

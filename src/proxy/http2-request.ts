@@ -1,8 +1,10 @@
 /**
  * One stream of a client's connection of HTTP/2: a request that is routed and balanced by itself.
  *
- *   head ──▶ exchange ──▶ over          waiting: the name is being looked up
- *     └─▶ waiting ──▶ head (again)
+ *   head ──▶ waiting ──▶ exchange ──▶ over
+ *
+ * It waits for the name to be looked up, and in any case for the end of what was read together with
+ * its head: a request that is reset in the same breath (CVE-2023-44487) never reaches a backend.
  */
 
 import { type Http1Error, statusOf } from "../codec/http1/errors.ts";
@@ -25,6 +27,7 @@ import { Exchange } from "./exchange.ts";
 import type { Http2Downstream } from "./http2-downstream.ts";
 import { FAILFAST_MS, LINGER_BYTES_MAX, LINGER_MS } from "./limits.ts";
 import { badRequestFields, failureFields, type ReplyFields, trailersFor } from "./respond-http2.ts";
+import type { ServiceRoute } from "./router.ts";
 import type { Requester } from "./sides.ts";
 
 const State = { head: 0, waiting: 1, exchange: 2, over: 3 } as const;
@@ -41,6 +44,7 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
   #origVersion = -1;
   /** Content that was not passed on yet, and is not given back to the client. */
   #owed = 0;
+  #route: ServiceRoute | null = null;
   /** While the name is looked up. */
   #timer: Timer | null = null;
 
@@ -78,16 +82,23 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
     const route = router.route(bytes, base, head);
     if (context.access !== null) this.#exchange.outcome.access = router.describe(bytes, base, head);
     if (route.kind !== "refused" && context.enter()) {
-      if (route.kind === "service") {
-        this.#state = State.exchange;
-        return this.#exchange.start(head, base, route, isEnd);
-      }
       this.#state = State.waiting;
       if (!this.#exchange.hold(head, base, isEnd)) return this.#giveUp("no-memory");
-      return this.#wait(route.authority);
+      if (route.kind === "unknown") return this.#wait(route.authority);
+      this.#route = route;
+      return this.#downstream.beginLater(this);
     }
     context.returnRequestHead(head);
     this.#refuse(route.kind === "refused" ? route.code : "overloaded");
+  }
+
+  /** The frames that came with the head are all read: if none of them reset it, it goes on. */
+  begin(): void {
+    const route = this.#route;
+    this.#route = null;
+    if (this.#state !== State.waiting || route === null) return;
+    this.#state = State.exchange;
+    this.#exchange.resume(route);
   }
 
   #wait(authority: string): void {
@@ -101,7 +112,7 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
   onDirectoryChange(): void {
     if (this.#state !== State.waiting) return;
     const { base, head } = this.#exchange.takeOut();
-    if (head === null) return;
+    if (head === null || this.#route !== null) return;
     const route = this.#downstream.router.route(this.#downstream.bytes, base, head);
     if (route.kind === "unknown") return this.#wait(route.authority);
     if (route.kind === "refused") return this.#giveUp(route.code);

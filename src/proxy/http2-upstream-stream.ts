@@ -24,12 +24,12 @@ export class UpstreamStream extends ClientStream implements Responder {
   /** Content that the client has not taken yet, and that is not given back to the peer. */
   #owed = 0;
 
-  constructor(connection: Http2Upstream, exchange: Exchange, carries: boolean, isReused: boolean) {
+  constructor(connection: Http2Upstream, exchange: Exchange, carries: boolean) {
     super();
     this.#connection = connection;
     this.#exchange = exchange;
     this.#carries = carries;
-    this.isReused = isReused;
+    this.isReused = connection.isReused;
   }
 
   get isBlocked(): boolean {

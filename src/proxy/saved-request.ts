@@ -34,15 +34,14 @@ export class SavedRequest {
   save(head: RequestHead, base: number): boolean {
     this.head = head;
     this.#textBytes = head.end;
-    this.#liveBase = base;
-    this.#liveStamp = this.#context.decodedStamp;
     this.isWhole = this.#data.append(this.#bytes, base, base + head.end);
     return this.isWhole;
   }
 
-  /** Whoever called has done with the text that `save` was given. */
-  settle(): void {
-    this.#liveBase = -1;
+  /** The text that `save` was given is where it was, until `base` is -1. */
+  setLive(base: number): void {
+    this.#liveBase = base;
+    this.#liveStamp = this.#context.decodedStamp;
   }
 
   /** Keeps content that could not be sent yet. False: no memory. */
@@ -75,12 +74,13 @@ export class SavedRequest {
   }
 
   /**
-   * Sends all that came so far; `isDone`: nothing more will. What is live is only a head, whose
-   * content may come at once: it is not flushed.
+   * Sends all that came so far; `isDone`: nothing more will. Returns whether the client may wait for
+   * that. What is live is only a head, whose content may come at once: it is not flushed.
    */
-  sendTo(upstream: Responder, head: RequestHead, isDone: boolean): void {
+  sendTo(upstream: Responder, head: RequestHead, isDone: boolean): boolean {
     if (this.#liveBase !== -1 && this.#liveStamp === this.#context.decodedStamp) {
-      return upstream.sendHead(head, this.#liveBase, isDone);
+      upstream.sendHead(head, this.#liveBase, isDone);
+      return false;
     }
     const content = this.takeOut() + this.#textBytes;
     const end = content + this.contentBytes;
@@ -94,6 +94,7 @@ export class SavedRequest {
     }
     if (end - content > REPLAYED_BYTES_MAX) this.#giveUp();
     upstream.flush();
+    return true;
   }
 
   /** The request will not be sent again. */

@@ -76,11 +76,13 @@ export class Upstream extends Connection implements Responder {
   sendHead(head: RequestHead, base: number, isEnd: boolean): void {
     const { bytes } = this.io.arena;
     const { isChunked, contentLength } = head.framing;
-    let to: BodyKind = BodyKind.none;
-    if (!isEnd) to = isChunked ? BodyKind.chunked : BodyKind.length;
-    this.#request.start(isEnd ? BodyKind.none : BodyKind.stream, to, contentLength);
+    // A chunked body that turned out to be empty still has its last chunk.
+    const hasBody = isChunked || !isEnd;
+    const to = isChunked ? BodyKind.chunked : BodyKind.length;
+    this.#request.start(hasBody ? BodyKind.stream : BodyKind.none, to, contentLength);
     const at = this.reserve(Math.min(CHUNK_BYTES, head.end + REQUEST_HEAD_GROWTH_BYTES));
     this.commit(writeRequestHead(bytes, base, head, at));
+    if (isEnd) this.endContent(0, 0);
   }
 
   sendContent(start: number, end: number, isLast: boolean): void {

@@ -112,6 +112,23 @@ test("bodies come back as they were sent, whatever else happens", async () => {
   await assertHealthy(rig);
 });
 
+test("uploads that wait for one connection to be opened all go on once it is", async () => {
+  // More than a window each, and none but the first finds a connection that is new.
+  for (const service of SERVICES) {
+    const own = await startRig();
+    const peer = await Http2Peer.connect(own.port);
+    await peer.settled();
+    const fields = to(service, requestFields("/", [], "POST"));
+    const ids = Array.from({ length: 5 }, () => peer.nextId());
+    for (const id of ids) peer.link.headers(id, fields, "open");
+    for (const id of ids) peer.link.body(id, pattern(id, 150_000), "end");
+    for (const id of ids)
+      assert.is((await peer.over(id)).outcome, "200 ended", `${id} to ${service}`);
+    peer.close();
+    await own.stop();
+  }
+});
+
 test("so do those of HTTP/1 clients through HTTP/2", async () => {
   const random = seeded("http2-integrity-http1");
   const one = async (n: number): Promise<void> => {

@@ -42,7 +42,7 @@ export class Sender {
   /** Frames without content written since the output was last empty. */
   controlQueued = 0;
   /** A DATA frame was sent. */
-  onData: () => void = () => {};
+  onData: (stream: Http2Stream) => void = () => {};
   /** A stream has ended on our side. */
   onEnd: (stream: Http2Stream) => void = () => {};
   /** Encodes trailer lines to the scratch and returns where they end. */
@@ -119,6 +119,7 @@ export class Sender {
 
   /** A window has grown, or the socket has taken what was queued. */
   pump(): void {
+    if (this.#output.queuedBytes === 0) this.controlQueued = 0;
     while (this.#first !== null) {
       const stream = this.#first;
       this.#dequeue(stream);
@@ -144,6 +145,7 @@ export class Sender {
 
   /** The stream is over: what it kept is thrown away. */
   forget(stream: Http2Stream): void {
+    if (stream.isQueued) this.#unlink(stream);
     stream.kept?.clear();
     stream.kept = null;
     stream.trailersAfterKept = null;
@@ -237,7 +239,7 @@ export class Sender {
     const flags = isEnd ? Flag.endStream : 0;
     stream.sendWindow -= count;
     this.window -= count;
-    this.onData();
+    this.onData(stream);
     const room = this.#output.reserve(FRAME_HEAD_BYTES + count);
     return writeFrameHead(this.#output.bytes, room, count, FrameType.data, flags, stream.id);
   }
@@ -261,6 +263,18 @@ export class Sender {
     stream.next = this.#first;
     this.#first = stream;
     this.#last ??= stream;
+  }
+
+  /** As many steps as streams wait, of which a peer has a hundred; and only for one that is cut. */
+  #unlink(stream: Http2Stream): void {
+    if (this.#first === stream) return this.#dequeue(stream);
+    let before = this.#first;
+    while (before !== null && before.next !== stream) before = before.next;
+    if (before === null) return;
+    before.next = stream.next;
+    if (this.#last === stream) this.#last = before;
+    stream.next = null;
+    stream.isQueued = false;
   }
 
   #dequeue(stream: Http2Stream): void {

@@ -19,6 +19,8 @@ const SETTINGS: readonly (readonly [number, number])[] = [
   [Setting.maxHeaderListSize, DECODED_BYTES_MAX],
 ];
 
+const ROUND_TRIP_MS = 1_000;
+
 /** Takes nothing: the block is decoded for its tables' sake only. */
 export const NO_FIELDS: FieldSink = { field: () => false };
 
@@ -78,9 +80,14 @@ export abstract class Http2Server extends Http2Connection {
     this.onStreamGone();
   }
 
-  /** A second without the answer to our PING is a round trip too. */
+  protected override get lastAcceptedId(): number {
+    return Math.min(this.lastPeerId, this.#lastAccepted);
+  }
+
+  /** If our PING is not answered, this long is a round trip too. */
   override sweep(): void {
-    if (this.#drainedAtMs !== 0 && this.nowMs > this.#drainedAtMs) this.onPingAck();
+    const isWaiting = this.#drainedAtMs !== 0;
+    if (isWaiting && this.nowMs - this.#drainedAtMs >= ROUND_TRIP_MS) this.onPingAck();
     super.sweep();
   }
 

@@ -33,7 +33,10 @@ export abstract class StreamTable extends FrameReader {
     super(output.bytes);
     this.#output = output;
     this.sender = sender;
-    sender.onData = () => this.glitches.sentData();
+    sender.onData = (stream) => {
+      stream.progressMs = this.nowMs;
+      this.glitches.sentData();
+    };
     sender.onEnd = (stream) => this.closeIfDone(stream);
   }
 
@@ -125,10 +128,15 @@ export abstract class StreamTable extends FrameReader {
     this.end(code);
   }
 
+  /** The last stream that GOAWAY may name: it must not rise (§6.8). */
+  protected get lastAcceptedId(): number {
+    return this.lastPeerId;
+  }
+
   /** Says GOAWAY and ends all streams; the owner flushes and closes. */
   end(code: number): void {
     if (this.isOver) return;
-    this.sender.goAway(this.lastPeerId, code);
+    this.sender.goAway(this.lastAcceptedId, code);
     this.endStreams(code);
   }
 

@@ -1,6 +1,5 @@
 // The server's end: trailers behind content that waits, memory, lengths, and cuts of the input.
 import * as assert from "uvu/assert";
-import type { Http2Connection } from "../../../src/protocol/http2/connection.ts";
 import { KeptBudget } from "../../../src/protocol/http2/kept-data.ts";
 import { KEPT_BYTES_MAX } from "../../../src/protocol/http2/limits.ts";
 import { HpackReader } from "../../support/hpack-reader.ts";
@@ -122,7 +121,7 @@ const MALFORMED: readonly Row[] = [
 ];
 
 for (const [what, frames] of MALFORMED) {
-  test(`a request is malformed: ${what} (H2-01 of translation)`, () => {
+  test(`a request is malformed: ${what}`, () => {
     const server = serverRig();
     server.feed(...frames);
     assert.equal(server.rig.told(), ["RST_STREAM 1 protocolError"]);
@@ -178,15 +177,15 @@ function replay(pieces: readonly Uint8Array[]): { events: string[]; written: str
   };
   server.start();
   for (const piece of pieces) server.feed(piece);
-  const { rig, events } = server as Http2Connection & TestServer;
-  return { events, written: rig.bytes.toString("hex") };
+  return { events: server.events, written: server.rig.bytes.toString("hex") };
 }
 
 test("where the input is cut makes no difference", () => {
   const bytes = recording();
   const whole = replay([bytes]);
-  assert.ok(whole.events.length >= 8, whole.events.join());
-  assert.is(whole.events.at(-1), "5 reset streamClosed by us");
+  for (const event of ["1 closed", "3 reset cancel by peer", "5 closed"]) {
+    assert.ok(whole.events.includes(event), whole.events.join());
+  }
   forEachSplit(bytes, (head, tail) => assert.equal(replay([head, tail]), whole));
   const single = Array.from(bytes, (byte) => Uint8Array.of(byte));
   assert.equal(replay(single), whole);
