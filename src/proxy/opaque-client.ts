@@ -195,8 +195,8 @@ export class OpaqueClient extends ClientConnection {
 
   #refuse(code: ProxyErrorCode): void {
     this.context.count(PROXY_ERRORS[code].counter);
-    // A FIN, also over bytes that nobody has read: a reset says less.
-    if (code === "not-http") new ClosingClient(this, true).begin();
+    // Nothing failed, it is only not for us: a FIN, also over bytes that nobody has read.
+    if (code === "not-http" || code === "no-target") new ClosingClient(this, true).begin();
     else this.close();
   }
 
