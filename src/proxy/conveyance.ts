@@ -15,8 +15,11 @@ import { Upstream } from "./upstream.ts";
 /** `carried`: as HTTP/2 to a sidecar that turns it back into the HTTP/1 it was. */
 export type Protocol = "http1" | "http2" | "carried";
 
-/** `isHttp2`: the request came as HTTP/2, and was not carried in it. */
-export function chooseProtocol(speaks: Speaks, isHttp2: boolean, wantsUpgrade: boolean): Protocol {
+/**
+ * `isHttp2`: the request came as HTTP/2, and was not carried in it. `mustStay`: it leaves HTTP/1.1
+ * by an upgrade, or names no authority, without which a sidecar cannot tell what it was.
+ */
+export function chooseProtocol(speaks: Speaks, isHttp2: boolean, mustStay: boolean): Protocol {
   switch (speaks) {
     case "any":
       return isHttp2 ? "http2" : "http1";
@@ -26,7 +29,7 @@ export function chooseProtocol(speaks: Speaks, isHttp2: boolean, wantsUpgrade: b
     case "sidecar":
       if (isHttp2) return "http2";
       // What leaves HTTP cannot share a connection: it has one of HTTP/1.1 for itself.
-      return wantsUpgrade ? "http1" : "carried";
+      return mustStay ? "http1" : "carried";
     default:
       return speaks satisfies never;
   }

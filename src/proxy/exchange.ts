@@ -136,8 +136,7 @@ export class Exchange {
   #attempt(last: ProxyErrorCode = "no-endpoints"): void {
     const { balancer, io } = this.context;
     const { clock } = io.loop;
-    const route = this.#route;
-    const { head } = this.#saved;
+    const [route, head] = [this.#route, this.#saved.head];
     if (route === null || head === null) return this.fail(last);
     // A second try may come after a new snapshot: rows have new owners by then.
     const { deadlineMs, isFirst, isRetried, tried } = this.#attempts;
@@ -148,7 +147,8 @@ export class Exchange {
     balancer.acquire(endpoint);
     this.endpoint = endpoint;
     const speaks = this.client.origin.speaks ?? endpoint.speaks;
-    const protocol = chooseProtocol(speaks, this.#isNative, head.wantsUpgrade);
+    const mustStay = head.wantsUpgrade || head.authorityEnd === head.authorityStart;
+    const protocol = chooseProtocol(speaks, this.#isNative, mustStay);
     // An endpoint that speaks HTTP/2 cannot be upgraded from HTTP/1: the offer is not made.
     if (protocol !== "http1") {
       head.wantsUpgrade = false;

@@ -10,6 +10,8 @@ import { fieldOf, hashName, NAME_HASH_SEED } from "./field-names.ts";
 
 /** Field lines in one section: each costs memory of its own, however short. HTTP/2 has the same. */
 export const FIELDS_MAX = 100;
+/** Room for those that sidecars add, and for a Transfer-Encoding that one takes away. */
+const FIELDS_CAPACITY = FIELDS_MAX + 8;
 /** Bytes of a whole head, start line included: one chunk of a worker's memory. */
 export const HEAD_BYTES_MAX = 65_536;
 
@@ -46,7 +48,7 @@ export class FieldSection {
     this.#wait(offset, offset, 0, NAME_HASH_SEED);
   }
 
-  /** Adds a field that another decoder found; offsets are relative. False: there are FIELDS_MAX. */
+  /** Adds a field that another decoder found; offsets are relative. False: there is no room. */
   add(
     id: number,
     nameStart: number,
@@ -54,19 +56,19 @@ export class FieldSection {
     valueStart: number,
     valueEnd: number,
   ): boolean {
-    if (this.count === FIELDS_MAX) return false;
+    if (this.count === FIELDS_CAPACITY) return false;
     if (this.count * WORDS_PER_FIELD === this.#offsets.length) this.#grow();
     this.set(this.count++, id, nameStart, nameEnd, valueStart, valueEnd);
     return true;
   }
 
   #grow(): void {
-    const grown = new Int32Array(FIELDS_MAX * WORDS_PER_FIELD);
+    const grown = new Int32Array(FIELDS_CAPACITY * WORDS_PER_FIELD);
     grown.set(this.#offsets);
     this.#offsets = grown;
   }
 
-  /** Puts a field before `index`. False: there are FIELDS_MAX. */
+  /** Puts a field before `index`. False: there is no room. */
   insert(
     index: number,
     id: number,
@@ -75,7 +77,7 @@ export class FieldSection {
     valueStart: number,
     valueEnd: number,
   ): boolean {
-    if (this.count === FIELDS_MAX) return false;
+    if (this.count === FIELDS_CAPACITY) return false;
     const word = index * WORDS_PER_FIELD;
     if (this.count * WORDS_PER_FIELD === this.#offsets.length) this.#grow();
     this.#offsets.copyWithin(word + WORDS_PER_FIELD, word, this.count * WORDS_PER_FIELD);

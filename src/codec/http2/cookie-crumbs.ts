@@ -35,10 +35,12 @@ export class CookieCrumbs {
     const valueStart = to;
     let isSecret = false;
     for (const index of this.#indices) {
+      fields.mark(index, DROPPED);
+      // An empty one would leave a blank at an end, which HTTP/2 forbids (§8.2.1).
+      if (fields.valueEnd(index) === fields.valueStart(index)) continue;
       if (to > valueStart) to = put(bytes, to, SEPARATOR);
       to = copy(bytes, base + fields.valueStart(index), base + fields.valueEnd(index), to);
       isSecret ||= fields.isNeverIndexed(index);
-      fields.mark(index, DROPPED);
     }
     const nameEnd = end + NAME_BYTES - base;
     fields.set(first, Field.cookie, end - base, nameEnd, valueStart - base, to - base);

@@ -155,8 +155,9 @@ export function applyNameCase(
     let sign = bytes[at++] ?? 0;
     if (sign === CHUNKED_LOWER || sign === CHUNKED_TITLE) {
       if (isChunked) {
+        const before = fields.count;
         to = insertChunked(bytes, base, fields, i, to, sign === CHUNKED_TITLE);
-        i++;
+        i += fields.count - before;
       }
       sign = bytes[at++] ?? 0;
     }

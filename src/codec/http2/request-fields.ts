@@ -11,7 +11,7 @@ import { SLASH, STAR, TARGET, TCHAR } from "../http1/chars.ts";
 import { is } from "../http1/connection-field.ts";
 import type { Http1Error } from "../http1/errors.ts";
 import { bytesOf, equals, Field } from "../http1/field-names.ts";
-import type { FieldSection } from "../http1/field-section.ts";
+import { FIELDS_MAX, type FieldSection } from "../http1/field-section.ts";
 import { Method, methodOf } from "../http1/method.ts";
 import {
   METHOD_BYTES_MAX,
@@ -40,6 +40,8 @@ export class RequestFields implements FieldSink {
   #isMalformed = false;
   #isTooMany = false;
   #hasRegular = false;
+  /** Fields but those that sidecars add: a request of FIELDS_MAX must get from one to the other. */
+  #count = 0;
   #schemeStart = -1;
   #schemeEnd = 0;
   #pathStart = -1;
@@ -60,6 +62,7 @@ export class RequestFields implements FieldSink {
     this.#isMalformed = false;
     this.#isTooMany = false;
     this.#hasRegular = false;
+    this.#count = 0;
     this.#schemeStart = -1;
     this.#pathStart = -1;
     this.#authorityStart = -1;
@@ -85,13 +88,10 @@ export class RequestFields implements FieldSink {
     if (isForbiddenInHttp2(id)) this.#isMalformed = true;
     const base = this.#base;
     const index = head.fields.count;
-    const isAdded = head.fields.add(
-      id,
-      nameStart - base,
-      nameEnd - base,
-      valueStart - base,
-      valueEnd - base,
-    );
+    if (!isOfMesh(id)) this.#count++;
+    const isAdded =
+      this.#count <= FIELDS_MAX &&
+      head.fields.add(id, nameStart - base, nameEnd - base, valueStart - base, valueEnd - base);
     if (!isAdded) {
       this.#isTooMany = true;
       return false;
@@ -142,6 +142,8 @@ export class RequestFields implements FieldSink {
     if (head.method === Method.connect) return this.#readConnect(head);
     if (head.method === Method.trace) return "method-not-allowed";
     if (believesMesh && head.origProtoField !== -1) readOrigProto(this.#bytes, base, head);
+    // RFC 9112 §6.1: HTTP/1.0 has no chunked coding, so this cannot be turned back into it.
+    if (head.minorVersion === 0 && framing.isChunked) return "malformed";
     const target = this.#readTarget(head);
     if (target !== "ok") return target;
     if (head.origVersion !== -1) this.#restoreCase(head);
@@ -257,6 +259,10 @@ export class RequestFields implements FieldSink {
     head.authorityEnd = end - this.#base;
     return true;
   }
+}
+
+function isOfMesh(id: number): boolean {
+  return id === Field.origProto || id === Field.origCase || id === Field.identity;
 }
 
 function expectsContent(method: Method): boolean {

@@ -6,6 +6,7 @@ import type { FieldSink } from "../hpack/decoder.ts";
 import { FieldFlag } from "../hpack/decoder.ts";
 import { isDigit } from "../http1/chars.ts";
 import { Field } from "../http1/field-names.ts";
+import { FIELDS_MAX } from "../http1/field-section.ts";
 import type { ResponseHead } from "../http1/response-head.ts";
 import { isForbiddenInHttp2 } from "./connection-specific.ts";
 import { applyNameCase } from "./name-case.ts";
@@ -18,6 +19,7 @@ export class ResponseFields implements FieldSink {
   #base = 0;
   #isMalformed = false;
   #hasRegular = false;
+  #count = 0;
 
   /** Starts a response whose fields will lie in `bytes` from `base` on. */
   begin(head: ResponseHead, bytes: Uint8Array, base: number): void {
@@ -29,6 +31,7 @@ export class ResponseFields implements FieldSink {
     this.#base = base;
     this.#isMalformed = false;
     this.#hasRegular = false;
+    this.#count = 0;
   }
 
   field(
@@ -53,13 +56,11 @@ export class ResponseFields implements FieldSink {
     const base = this.#base;
     const { fields } = head;
     const index = fields.count;
-    const isAdded = fields.add(
-      id,
-      nameStart - base,
-      nameEnd - base,
-      valueStart - base,
-      valueEnd - base,
-    );
+    const isOfMesh = id === Field.origProto || id === Field.origCase;
+    if (!isOfMesh) this.#count++;
+    const isAdded =
+      this.#count <= FIELDS_MAX &&
+      fields.add(id, nameStart - base, nameEnd - base, valueStart - base, valueEnd - base);
     if (!isAdded) {
       this.#isMalformed = true;
       return false;

@@ -2,7 +2,7 @@
 import type { FieldSink } from "../hpack/decoder.ts";
 import { FieldFlag } from "../hpack/decoder.ts";
 import { Field } from "../http1/field-names.ts";
-import { FieldSection } from "../http1/field-section.ts";
+import { FIELDS_MAX, FieldSection } from "../http1/field-section.ts";
 import { isForbiddenInHttp2 } from "./connection-specific.ts";
 import { applyNameCase } from "./name-case.ts";
 
@@ -47,7 +47,9 @@ export class TrailerFields implements FieldSink {
       valueEnd - base,
     );
     if (id === Field.origCase) this.#caseField = this.fields.count - 1;
-    if (isPseudo || isBad || !isAdded || isForbiddenInHttp2(id)) this.isMalformed = true;
+    const isTooMany = this.fields.count > FIELDS_MAX && id !== Field.origCase;
+    if (isTooMany || isPseudo || isBad || !isAdded || isForbiddenInHttp2(id))
+      this.isMalformed = true;
     if ((flags & FieldFlag.neverIndexed) !== 0) this.fields.markNeverIndexed(this.fields.count - 1);
     return isAdded;
   }

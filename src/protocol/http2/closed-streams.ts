@@ -21,10 +21,10 @@ export class ClosedStreams {
     this.#next = (this.#next + 1) % KEPT;
   }
 
-  /** The peer has reset it too: it knows, and sends nothing more. Off the hot path. */
-  resetByPeer(id: number): void {
+  /** One that had ended has been reset besides: by the peer, who knows now, or by us. Rare. */
+  set(id: number, how: Closed): void {
     const at = this.#ids?.indexOf(id) ?? -1;
-    if (at !== -1) this.#how[at] = Closed.byPeer;
+    if (at !== -1) this.#how[at] = how;
   }
 
   /** Off the hot path: asked only for frames that should not have come. */

@@ -98,7 +98,7 @@ export abstract class Http2Connection extends StreamTable {
     const stream = this.streams.get(id);
     if (stream === undefined) {
       this.#late(id);
-      return this.closed.resetByPeer(id);
+      return this.closed.set(id, Closed.byPeer);
     }
     this.remove(stream, Closed.byPeer);
     stream.onReset(code, "peer");
@@ -202,6 +202,8 @@ export abstract class Http2Connection extends StreamTable {
     if (this.#isIdle(id)) return this.fail(ErrorCode.protocolError);
     if (!this.#late(id)) return;
     this.sender.rstStream(id, ErrorCode.streamClosed);
+    // §5.1: nothing more is said of it.
+    this.closed.set(id, Closed.byUs);
     if (this.glitch(limits.Glitch.reset)) this.checkQueue();
   }
 
