@@ -41,10 +41,16 @@ export const FRAMED = CONTENT + SCRATCH_BYTES;
 /** A block of HPACK, encoded. */
 export const ENCODED = FRAMED + SCRATCH_BYTES;
 export const ENCODED_BYTES = 2 * CHUNK_BYTES;
-/** A block of HPACK, decoded to text; or a request taken out again to be sent once more. */
+/** A block of HPACK, decoded to text. */
 export const DECODED = ENCODED + ENCODED_BYTES;
 const DECODED_BYTES = 4 * CHUNK_BYTES;
 const CHUNKS = DECODED + DECODED_BYTES;
+
+/**
+ * A slab: what must be kept of one request. A chunk is cut into as many as it holds; ten thousand
+ * requests in flight take 10 MiB.
+ */
+export const SLAB_BYTES = 1_024;
 
 /** No chunk. */
 export const NONE = -1;
@@ -58,6 +64,7 @@ export class Arena {
   isInputHeld = false;
   readonly #chunks: number;
   readonly #free: Int32Array;
+  readonly #slabs: number[] = [];
   #freeCount = 0;
   #untouched = 0;
 
@@ -88,7 +95,24 @@ export class Arena {
     this.#free[this.#freeCount++] = chunk;
   }
 
-  /** Chunks in use. */
+  /** Takes a slab; returns the offset of its first byte in `bytes`, or NONE. */
+  allocateSlab(): number {
+    const freed = this.#slabs.pop();
+    if (freed !== undefined) return freed;
+    const chunk = this.allocate();
+    if (chunk === NONE) return NONE;
+    for (let at = chunk + SLAB_BYTES; at < chunk + CHUNK_BYTES; at += SLAB_BYTES) {
+      this.#slabs.push(at);
+    }
+    return chunk;
+  }
+
+  /** Gives a slab back. Its chunk stays one of slabs. */
+  freeSlab(slab: number): void {
+    this.#slabs.push(slab);
+  }
+
+  /** Chunks in use, those of slabs among them. */
   get used(): number {
     return this.#untouched - this.#freeCount;
   }

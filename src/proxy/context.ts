@@ -35,15 +35,10 @@ export class Context {
   access: ((line: string) => void) | null = null;
   isDraining = false;
   inFlight = 0;
-  /** What requests and streams keep because the other side is slow. */
+  /** What streams keep because the other side is slow. */
   readonly keptBudget = new KeptBudget();
   readonly http2: Http2Pools;
   readonly http2Memory: Http2Memory;
-  /**
-   * Rises whenever a kept request is taken out to DECODED, so that whoever began with text there
-   * sees that it is there no more.
-   */
-  decodedStamp = 0;
   readonly #requestHeads: RequestHead[] = [];
   readonly #responseHeads: ResponseHead[] = [];
 

@@ -58,10 +58,8 @@ export class Exchange {
    * Content follows by `sendContent` and `endContent`, unless `isEnd`.
    */
   start(head: RequestHead, base: number, route: ServiceRoute, isEnd: boolean): void {
-    if (!this.hold(head, base, isEnd)) return this.fail("no-memory");
-    this.#saved.setLive(base);
-    this.resume(route);
-    this.#saved.setLive(-1);
+    if (this.hold(head, base, isEnd)) this.resume(route);
+    else this.fail("no-memory");
   }
 
   /** Takes a request, as `start`, whose route is not known yet. False: there is no memory. */
@@ -77,9 +75,9 @@ export class Exchange {
     return this.#saved.save(head, base);
   }
 
-  /** Takes the text of a held request out again; returns the head and where its text is now. */
-  takeOut(): { readonly head: RequestHead | null; readonly base: number } {
-    return { head: this.#saved.head, base: this.#saved.takeOut() };
+  /** The head of a request that is held, and where its text is. */
+  get held(): { readonly head: RequestHead | null; readonly base: number } {
+    return this.#saved;
   }
 
   /** The held request's route is known. */
@@ -163,10 +161,10 @@ export class Exchange {
     if (head === null) return upstream.finish(false);
     this.upstream = upstream;
     this.outcome.sentUs = this.context.io.loop.clock.nowUs;
-    const hasWaited = this.#saved.sendTo(upstream, head, this.isRequestDone);
+    this.#saved.sendTo(upstream, head, this.isRequestDone);
     if (upstream !== this.upstream) return;
     if (upstream.isBroken) this.onBackendGone("backend-closed");
-    else if (hasWaited && !upstream.isBlocked) this.client.wantsPump();
+    else if (!this.isRequestDone && !upstream.isBlocked) this.client.wantsPump();
   }
 
   #onConnectFailed(why: ConveyanceFailure): void {

@@ -111,7 +111,7 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
   /** Discovery has news: the request is routed again. */
   onDirectoryChange(): void {
     if (this.#state !== State.waiting) return;
-    const { base, head } = this.#exchange.takeOut();
+    const { base, head } = this.#exchange.held;
     if (head === null || this.#route !== null) return;
     const route = this.#downstream.router.route(this.#downstream.bytes, base, head);
     if (route.kind === "unknown") return this.#wait(route.authority);

@@ -1,30 +1,41 @@
 /**
- * Bytes of one stream that cannot be sent yet, in one piece that grows by doubling: no object for
- * each frame, so that a peer's one-byte frames cannot make memory grow a hundredfold. All of a
- * worker's streams draw on one budget.
+ * Bytes of one stream that cannot be sent yet, in one piece: no object for each frame, so that a
+ * peer's one-byte frames cannot make memory grow a hundredfold. All of a worker's streams draw on
+ * one budget, and rooms are used again: what thousands of streams give up together would else wait
+ * for the collector.
  */
 import { KEPT_BYTES_MAX } from "./limits.ts";
 
-const BYTES_MIN = 512;
-/** Reused by the next: most streams that wait, wait for little. */
-const SPARE_MAX = 64;
+/** Most streams that wait, wait for little. */
+const SMALL_BYTES = 1_024;
+/** A window. */
+const LARGE_BYTES = 65_536;
+/** Rooms that are kept for the next: 1 MiB and 8 MiB. */
+const SMALL_SPARE_MAX = 1_024;
+const LARGE_SPARE_MAX = 128;
 
 /** What all connections of a worker keep together. */
 export class KeptBudget {
   usedBytes = 0;
-  readonly #spare: Uint8Array[] = [];
+  readonly #small: Uint8Array[] = [];
+  readonly #large: Uint8Array[] = [];
 
-  /** Takes room for `bytes`, or null: there is no more. */
-  take(bytes: number): Uint8Array | null {
+  /** Takes room for `wanted` bytes or more, or null: there is no more. */
+  take(wanted: number): Uint8Array | null {
+    let bytes = wanted <= SMALL_BYTES ? SMALL_BYTES : LARGE_BYTES;
+    while (bytes < wanted) bytes *= 2;
     if (this.usedBytes + bytes > KEPT_BYTES_MAX) return null;
     this.usedBytes += bytes;
-    const spare = bytes === BYTES_MIN ? this.#spare.pop() : undefined;
+    let spare: Uint8Array | undefined;
+    if (bytes === SMALL_BYTES) spare = this.#small.pop();
+    else if (bytes === LARGE_BYTES) spare = this.#large.pop();
     return spare ?? new Uint8Array(bytes);
   }
 
   give(room: Uint8Array): void {
     this.usedBytes -= room.length;
-    if (room.length === BYTES_MIN && this.#spare.length < SPARE_MAX) this.#spare.push(room);
+    if (room.length === SMALL_BYTES && this.#small.length < SMALL_SPARE_MAX) this.#small.push(room);
+    if (room.length === LARGE_BYTES && this.#large.length < LARGE_SPARE_MAX) this.#large.push(room);
   }
 }
 
@@ -63,12 +74,6 @@ export class KeptData {
     if (this.#start === this.#end) this.clear();
   }
 
-  /** Copies all of it to `bytes[at, …)`, and keeps it; returns where the copy ends. */
-  copyTo(bytes: Uint8Array, at: number): number {
-    if (this.#room !== null) bytes.set(this.#room.subarray(this.#start, this.#end), at);
-    return at + this.length;
-  }
-
   clear(): void {
     if (this.#room !== null) this.#budget.give(this.#room);
     this.#room = null;
@@ -83,9 +88,7 @@ export class KeptData {
     if (room !== null && wanted <= room.length) {
       room.copyWithin(0, this.#start, this.#end);
     } else {
-      let size = BYTES_MIN;
-      while (size < wanted) size *= 2;
-      const grown = this.#budget.take(size);
+      const grown = this.#budget.take(wanted);
       if (grown === null) return null;
       if (room !== null) {
         grown.set(room.subarray(this.#start, this.#end));

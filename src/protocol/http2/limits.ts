@@ -21,7 +21,7 @@ export const SETTINGS_ENTRIES_MAX = 32;
 /** Frames without content that wait because the peer does not read them. */
 export const CONTROL_FRAMES_QUEUED_MAX = 1_000;
 /** What streams of one worker keep, all connections together, because the other side is slow. */
-export const KEPT_BYTES_MAX = 67_108_864;
+export const KEPT_BYTES_MAX = 33_554_432;
 /** Interim (1xx) responses on one stream. */
 export const INTERIM_MAX = 32;
 /** A peer that has not acknowledged our SETTINGS by then does not speak HTTP/2 (RFC 9113 §6.5.3). */

@@ -52,13 +52,17 @@ test("each crumb counts as a field (CVE-2026-47774)", () => {
   assert.is(readRequestFields(requestFields("/", crumbs(101))).verdict, "too-many-fields");
 });
 
-test("empty crumbs are kept apart", () => {
-  const crumbs: Field[] = [
-    ["cookie", ""],
-    ["cookie", "a=b"],
-    ["cookie", ""],
+test("empty crumbs leave nothing behind, no blank at an end above all", () => {
+  const rows: readonly (readonly [crumbs: readonly string[], joined: string])[] = [
+    [["a=b", ""], "a=b"],
+    [["", "a=b"], "a=b"],
+    [["a=b", "", "", "c=d"], "a=b; c=d"],
+    [["", ""], ""],
   ];
-  assert.equal(readRequestFields(requestFields("/", crumbs)).lines.length, 1);
+  for (const [crumbs, joined] of rows) {
+    const fields = crumbs.map((value): Field => ["cookie", value]);
+    assert.equal(readRequestFields(requestFields("/", fields)).lines, [["cookie", joined]]);
+  }
 });
 
 test.run();

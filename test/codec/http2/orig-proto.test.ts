@@ -87,6 +87,18 @@ test("signs that lie change no more than the case of names", () => {
   }
 });
 
+test("content of HTTP/1.0 has a length, or its request is malformed", () => {
+  const carried = (more: readonly Field[]) => {
+    const fields = requestFields("/", [["l5d-orig-proto", "HTTP/1.0"], ...more], "POST");
+    return readRequestFields(fields, { isEnd: false, believesMesh: true });
+  };
+  assert.is(carried([]).verdict, "malformed");
+  assert.is(
+    carried([["content-length", "5"]]).written,
+    "POST / HTTP/1.0\r\nHost: web\r\ncontent-length: 5\r\nConnection: close\r\n\r\n",
+  );
+});
+
 test("neither field goes on to the backend", () => {
   const { written } = read("HTTP/1.1", [["l5d-orig-case", "l"]]);
   assert.not(written.includes("l5d-"));

@@ -157,6 +157,17 @@ test("requests with random names come out as they went in", () => {
   }
 });
 
+test("a request of as many fields as may be gets from one sidecar to the other", () => {
+  for (const count of [97, 98]) {
+    const lines = Array.from({ length: count }, (_, i) => `${i % 2 === 0 ? "X" : "x"}-${i}: b\r\n`);
+    const text = `POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n${lines.join("")}\r\n`;
+    const options = { isEnd: false, believesMesh: true };
+    const { verdict, written } = readRequestBlock(encodeRequestText(text, true), options);
+    assert.is(verdict, "ok");
+    assert.is(written, text);
+  }
+});
+
 test("never-indexed is kept, through a request and a response", () => {
   const block = encodeRequestText(
     `${LINE}X-A: b\r\nX-C: d\r\n\r\n`,

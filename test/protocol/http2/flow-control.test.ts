@@ -214,6 +214,35 @@ test("a stream that ended while it waited is passed over", () => {
   assert.equal(server.rig.told(), ["DATA 5 100 end"]);
 });
 
+test("a stream that is over does not wait on behind one that is blocked", () => {
+  const server = answering(4, 100_000);
+  server.send(1, 65_535);
+  for (const id of [1, 3, 5, 7]) server.send(id, 100, true);
+  const streams = [1, 3, 5, 7].map((id) => server.stream(id));
+  assert.equal(
+    streams.map(({ isQueued }) => isQueued),
+    [true, true, true, true],
+  );
+  for (const id of [7, 3]) server.feed(f.rstStream(id, f.ErrorCode.cancel));
+  assert.equal(
+    streams.map(({ isQueued, next }) => [isQueued, next?.id ?? 0]),
+    [
+      [true, 5],
+      [false, 0],
+      [true, 0],
+      [false, 0],
+    ],
+  );
+  server.rig.told();
+  server.feed(f.windowUpdate(0, 1_024), request(9));
+  server.respond(9);
+  server.send(9, 10, true);
+  assert.equal(
+    server.rig.told().map((text) => text.replace(/ end$/, "")),
+    ["DATA 1 100", "DATA 5 100", "HEADERS 9", "DATA 9 10"],
+  );
+});
+
 test("nothing is sent while the socket has too much, and all of it afterwards", () => {
   const server = answering(1, 1_000_000);
   server.feed(f.windowUpdate(0, 1_000_000));

@@ -157,6 +157,24 @@ test("what arrives, or a window that grows, is progress", () => {
   assert.is(server.streamCount, 2);
 });
 
+test("content that goes is progress, though the peer's windows need not grow for it", () => {
+  const most = f.WINDOW_BYTES_MAX;
+  const server = serverRig([[f.Setting.initialWindowSize, most]]);
+  server.feed(f.windowUpdate(0, most - f.WINDOW_DEFAULT_BYTES), request(1));
+  server.respond(1);
+  server.rig.output.isTaken = false;
+  for (let i = 0; i < 4; i++) {
+    server.nowMs += STREAM_STALL_MS;
+    server.rig.output.queuedBytes = 0;
+    server.sender.pump();
+    server.send(1, 120_000);
+    assert.ok(server.stream(1).keptBytes > 0);
+    server.nowMs += 1;
+    server.sweep();
+  }
+  assert.is(server.streamCount, 1);
+});
+
 test("a stream on which both are silent may live for ever, as gRPC's do", () => {
   const server = serverRig();
   server.feed(request(1, false));

@@ -5,17 +5,19 @@
  */
 import * as assert from "uvu/assert";
 import type { Http2Connection } from "../../../src/protocol/http2/connection.ts";
-import { type Frame, FrameReader, PREFACE } from "../../support/http2-frames.ts";
+import { type Frame, FrameReader, FrameType, PREFACE } from "../../support/http2-frames.ts";
 import { Http2State } from "../../support/http2-state.ts";
 import { frameText } from "./frame-text.ts";
 import { ArrayOutput, assertGuards, INPUT, INPUT_BYTES, memory } from "./memory.ts";
 
-type Fed = Pick<Http2Connection, "receive">;
+type Fed = Pick<Http2Connection, "receive" | "isOver">;
 
 export class Rig {
   readonly output = new ArrayOutput();
   /** The peer's view of both sides. */
   readonly state: Http2State;
+  /** Streams that the peer has reset. */
+  readonly resetByPeer = new Set<number>();
   readonly #isServer: boolean;
   readonly #sent = new FrameReader();
   readonly #received = new FrameReader();
@@ -44,6 +46,7 @@ export class Rig {
       memory.fill(0xee, INPUT + count, INPUT + Math.min(INPUT_BYTES, count + 64));
       const used = connection.receive(INPUT, INPUT + count) - INPUT;
       assert.ok(used >= 0 && used <= count, `it used ${used} of ${count} bytes`);
+      assert.ok(!connection.isOver || used === count, "nothing is left for who is over");
       at += used;
       if (used === 0) break;
     } while (at < bytes.length);
@@ -83,7 +86,10 @@ export class Rig {
       this.#prefaceLeft -= count;
       return this.#followSent(bytes.subarray(count));
     }
-    for (const frame of this.#sent.push(bytes)) this.state.sent(frame);
+    for (const frame of this.#sent.push(bytes)) {
+      if (frame.type === FrameType.rstStream) this.resetByPeer.add(frame.stream % 2 ** 31);
+      this.state.sent(frame);
+    }
   }
 
   #follow(): void {

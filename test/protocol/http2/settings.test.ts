@@ -62,7 +62,8 @@ test("the bounds of SETTINGS are within them", () => {
 });
 
 test("the first frame must be SETTINGS", () => {
-  for (const first of [f.ping(), request(1), f.windowUpdate(0, 5_000), f.unknown(0)]) {
+  const wrong = [f.ping(), request(1), f.windowUpdate(0, 5_000), f.unknown(0), f.SETTINGS_ACK];
+  for (const first of wrong) {
     const server = new TestServer(new Rig(true), memoryOf());
     server.start();
     server.feed(f.PREFACE, first);
@@ -132,6 +133,33 @@ test("a peer that reads may send PING for as long as it likes, if it takes its t
   }
   assert.not(server.isOver);
   assert.is(server.rig.told().length, 3 * CONTROL_FRAMES_QUEUED_MAX);
+});
+
+test("answers count while they wait, not while content does", () => {
+  const most = f.WINDOW_BYTES_MAX;
+  const server = serverRig([[f.Setting.initialWindowSize, most]]);
+  server.feed(f.windowUpdate(0, most - f.WINDOW_DEFAULT_BYTES), request(1, false));
+  server.respond(1);
+  server.rig.output.isTaken = false;
+  for (let i = 0; i < 2 * CONTROL_FRAMES_QUEUED_MAX; i++) {
+    server.nowMs += 1_000;
+    server.send(1, 10);
+    server.feed(f.ping());
+    // The socket takes everything that waits, and content comes in its place.
+    server.rig.output.queuedBytes = 0;
+    server.sender.pump();
+  }
+  assert.not(server.isOver);
+});
+
+test("a server may not allow push; a client may", () => {
+  const allowed = f.settings([[f.Setting.enablePush, 1]]);
+  const client = clientRig();
+  client.feed(allowed);
+  assert.equal(client.rig.told(), ["GOAWAY 0 protocolError"]);
+  const server = serverRig();
+  server.feed(allowed);
+  assert.equal(server.rig.told(), ["SETTINGS ack"]);
 });
 
 test("our header table is as small as the peer wants it, from the next block on", () => {

@@ -129,6 +129,17 @@ test("after the peer's RST_STREAM for a stream that we reset, DATA on it is an e
   assert.equal(server.rig.told(), [GONE]);
 });
 
+test("DATA on a stream that has ended is answered with one RST_STREAM, however much comes", () => {
+  for (const state of ["closed by both", "closed by the peer's RST_STREAM"]) {
+    const server = serverRig();
+    STATES[state]?.(server);
+    server.rig.told();
+    server.feed(DATA, DATA, DATA);
+    assert.equal(server.rig.told(), [GONE]);
+    server.rig.assertLawful();
+  }
+});
+
 test("streams of the other side's numbers, and the number 0, are errors of the connection", () => {
   const wrong: readonly Buffer[] = [
     request(2),
