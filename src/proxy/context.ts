@@ -13,8 +13,11 @@ import type { WorkerRows } from "../shared/worker-rows.ts";
 import type { Client } from "./client.ts";
 import type { Directory } from "./directory.ts";
 import { Http2Pools } from "./http2-pool.ts";
+import type { Http2Request } from "./http2-request.ts";
+import type { UpstreamStream } from "./http2-upstream-stream.ts";
 import { IN_FLIGHT_MAX } from "./limits.ts";
 import type { Pools } from "./pool.ts";
+import { Recycler } from "./recycler.ts";
 
 export class Context {
   readonly io: Io;
@@ -38,6 +41,8 @@ export class Context {
   /** What streams keep because the other side is slow. */
   readonly keptBudget = new KeptBudget();
   readonly http2: Http2Pools;
+  readonly requests = new Recycler<Http2Request>();
+  readonly upstreamStreams = new Recycler<UpstreamStream>();
   readonly http2Memory: Http2Memory;
   readonly #requestHeads: RequestHead[] = [];
   readonly #responseHeads: ResponseHead[] = [];

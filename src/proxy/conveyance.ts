@@ -114,7 +114,7 @@ export class Conveyance implements StreamWaiter {
   onStream(connection: Http2Upstream): void {
     const exchange = this.#exchange;
     if (exchange === null) return;
-    this.#events.ready(new UpstreamStream(connection, exchange, this.#carries));
+    this.#events.ready(UpstreamStream.for(connection, exchange, this.#carries));
   }
 
   onNoStream(why: ConveyanceFailure): void {

@@ -33,7 +33,7 @@ class Frames extends Http2Server {
   }
 
   protected override createStream(): ServerStream {
-    return new Http2Request(this.#owner);
+    return Http2Request.for(this.#owner);
   }
   protected override takeHead(): RequestHead {
     return this.#owner.context.takeRequestHead();

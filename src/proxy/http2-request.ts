@@ -10,75 +10,70 @@
 import { type Http1Error, statusOf } from "../codec/http1/errors.ts";
 import type { FieldSection } from "../codec/http1/field-section.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
-import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { writeTrailers } from "../codec/http1/trailers.ts";
 import { REQUEST_HEAD_GROWTH_BYTES } from "../codec/http1/write-request.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
-import { encodeResponseHead } from "../codec/http2/write-head.ts";
 import { Timer } from "../lib/timer-wheel.ts";
-import { CHUNK_BYTES, ENCODED, OUTPUT } from "../net/arena.ts";
-import { ServerStream } from "../protocol/http2/server.ts";
+import { CHUNK_BYTES, OUTPUT } from "../net/arena.ts";
 import type { ResetBy } from "../protocol/http2/stream.ts";
-import type { ClientOrigin } from "./client.ts";
-import type { Context } from "./context.ts";
 import type { Waiter } from "./directory.ts";
-import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import type { ProxyErrorCode } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import type { Http2Downstream } from "./http2-downstream.ts";
 import { FAILFAST_MS, LINGER_BYTES_MAX, LINGER_MS } from "./limits.ts";
-import { badRequestFields, failureFields, type ReplyFields, trailersFor } from "./respond-http2.ts";
+import { badRequestFields, trailersFor } from "./respond-http2.ts";
+import { RespondingStream } from "./responding-stream.ts";
 import type { ServiceRoute } from "./router.ts";
 import type { Requester } from "./sides.ts";
 
 const State = { head: 0, waiting: 1, exchange: 2, over: 3 } as const;
 type State = (typeof State)[keyof typeof State];
 
-export class Http2Request extends ServerStream implements Requester, Waiter {
-  readonly isHttp2 = true;
-  readonly #downstream: Http2Downstream;
-  readonly #context: Context;
+export class Http2Request extends RespondingStream implements Requester, Waiter {
   readonly #exchange: Exchange;
   #state: State = State.head;
-  #isGrpc = false;
-  /** The HTTP/1 version that a sidecar carries in this request, or -1. */
-  #origVersion = -1;
   /** Content that was not passed on yet, and is not given back to the client. */
   #owed = 0;
   #route: ServiceRoute | null = null;
+  #isRetired = false;
   /** While the name is looked up. */
   #timer: Timer | null = null;
 
   constructor(downstream: Http2Downstream) {
-    super();
-    this.#downstream = downstream;
-    this.#context = downstream.context;
+    super(downstream);
     this.#exchange = new Exchange(downstream.context, this);
   }
 
-  get origin(): ClientOrigin {
-    return this.#downstream.origin;
+  /** Returns one for a new stream of `downstream`, used before or new. */
+  static for(downstream: Http2Downstream): Http2Request {
+    const request = downstream.context.requests.take();
+    if (request === null) return new Http2Request(downstream);
+    request.renew();
+    request.downstream = downstream;
+    request.#state = State.head;
+    request.#owed = 0;
+    request.#isRetired = false;
+    return request;
   }
 
-  get isBlocked(): boolean {
-    return this.keptBytes > 0;
-  }
-
-  /** A stream that is reset calls its exchange off by itself. */
-  get isBroken(): boolean {
-    return false;
+  /** To be called whenever the stream or the exchange has come to its end: the last one retires it. */
+  #retireIfOver(): void {
+    if (this.isOpen || this.#state !== State.over || this.#isRetired) return;
+    this.#isRetired = true;
+    this.context.requests.retire(this);
   }
 
   override onRequest(head: RequestHead, base: number, isEnd: boolean): void {
-    this.#downstream.onRequest();
-    this.#isGrpc = head.isGrpc;
-    this.#origVersion = head.origVersion;
+    this.downstream.onRequest();
+    this.isGrpc = head.isGrpc;
+    this.origVersion = head.origVersion;
     // Written as HTTP/1 it may be longer, and must fit a chunk.
     if (head.end + REQUEST_HEAD_GROWTH_BYTES > CHUNK_BYTES) {
-      this.#context.returnRequestHead(head);
+      this.context.returnRequestHead(head);
       return this.onBadRequest("head-too-large");
     }
-    const context = this.#context;
-    const { bytes, router } = this.#downstream;
+    const context = this.context;
+    const { bytes, router } = this.downstream;
     const route = router.route(bytes, base, head);
     if (context.access !== null) this.#exchange.outcome.access = router.describe(bytes, base, head);
     if (route.kind !== "refused" && context.enter()) {
@@ -86,7 +81,7 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
       if (!this.#exchange.hold(head, base, isEnd)) return this.#giveUp("no-memory");
       if (route.kind === "unknown") return this.#wait(route.authority);
       this.#route = route;
-      return this.#downstream.beginLater(this);
+      return this.downstream.beginLater(this);
     }
     context.returnRequestHead(head);
     this.#refuse(route.kind === "refused" ? route.code : "overloaded");
@@ -102,8 +97,8 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
   }
 
   #wait(authority: string): void {
-    const { clock, timers } = this.#context.io.loop;
-    if (!this.#context.directory.wait(authority, this)) return this.#giveUp("overloaded");
+    const { clock, timers } = this.context.io.loop;
+    if (!this.context.directory.wait(authority, this)) return this.#giveUp("overloaded");
     this.#timer ??= new Timer(() => this.#giveUp("failfast"));
     if (this.#timer.deadlineMs === 0) timers.arm(this.#timer, clock.nowMs + FAILFAST_MS);
   }
@@ -113,7 +108,7 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
     if (this.#state !== State.waiting) return;
     const { base, head } = this.#exchange.held;
     if (head === null || this.#route !== null) return;
-    const route = this.#downstream.router.route(this.#downstream.bytes, base, head);
+    const route = this.downstream.router.route(this.downstream.bytes, base, head);
     if (route.kind === "unknown") return this.#wait(route.authority);
     if (route.kind === "refused") return this.#giveUp(route.code);
     this.#stopWaiting();
@@ -122,8 +117,8 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
   }
 
   #stopWaiting(): void {
-    if (this.#timer !== null) this.#context.io.loop.timers.disarm(this.#timer);
-    this.#context.directory.stopWaiting(this);
+    if (this.#timer !== null) this.context.io.loop.timers.disarm(this.#timer);
+    this.context.directory.stopWaiting(this);
   }
 
   /** The name was not found in time, or leads nowhere. */
@@ -131,7 +126,7 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
     if (this.#state !== State.waiting) return;
     this.#stopWaiting();
     this.#exchange.drop();
-    this.#context.leave();
+    this.context.leave();
     this.#refuse(code);
   }
 
@@ -144,8 +139,8 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
 
   override onBadRequest(error: Http1Error): void {
     this.#state = State.over;
-    this.#context.count("bad_request");
-    this.#reply(badRequestFields(statusOf(error), error));
+    this.context.count("bad_request");
+    this.reply(badRequestFields(statusOf(error), error));
     this.#end();
   }
 
@@ -155,12 +150,12 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
     exchange.sendContent(start, end, isEnd);
     if (isEnd || !this.isOpen) return;
     if (exchange.isBlocked) this.#owed += end - start;
-    else this.#downstream.frames.consumed(this, end - start);
+    else this.downstream.frames.consumed(this, end - start);
   }
 
   override onTrailers(fields: FieldSection, base: number): void {
     if (this.#state === State.over) return;
-    this.#exchange.endContent(OUTPUT, writeTrailers(this.#downstream.bytes, base, fields, OUTPUT));
+    this.#exchange.endContent(OUTPUT, writeTrailers(this.downstream.bytes, base, fields, OUTPUT));
   }
 
   override onReset(_code: number, _by: ResetBy): void {
@@ -170,82 +165,32 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
       this.#stopWaiting();
       this.#exchange.drop();
     } else if (before === State.exchange) this.#exchange.abort();
-    else return;
-    this.#context.leave();
+    if (before === State.waiting || before === State.exchange) this.context.leave();
+    this.#retireIfOver();
   }
 
   override onDrained(): void {
     this.#exchange.upstream?.pump();
   }
 
-  override onClosed(): void {}
+  override onClosed(): void {
+    this.#retireIfOver();
+  }
 
   wantsPump(): void {
     const owed = this.#owed;
     this.#owed = 0;
     if (owed === 0 || !this.isOpen) return;
-    this.#downstream.tick();
-    this.#downstream.frames.consumed(this, owed);
+    this.downstream.tick();
+    this.downstream.frames.consumed(this, owed);
   }
 
   onFault(): void {
     this.cut(ErrorCode.internalError);
   }
 
-  writeInterim(head: ResponseHead, base: number): void {
-    if (this.isOpen) this.#writeHead(head, base, false);
-  }
-
-  writeHead(head: ResponseHead, base: number, isEnd: boolean): void {
-    if (this.isOpen) this.#writeHead(head, base, isEnd);
-  }
-
-  #writeHead(head: ResponseHead, base: number, isEnd: boolean): void {
-    const { bytes, frames } = this.#downstream;
-    this.#downstream.tick();
-    const orig = this.#origVersion === -1 ? -1 : head.minorVersion;
-    const end = encodeResponseHead(frames.encoder, bytes, base, head, bytes, ENCODED, orig);
-    frames.sender.sendBlock(this, end, isEnd);
-  }
-
-  writeContent(start: number, end: number, isLast: boolean): void {
-    if (!this.isOpen || this.weEnded) return;
-    this.#downstream.tick();
-    if (!this.#downstream.frames.sender.sendData(this, start, end, isLast)) {
-      this.#context.count("refused_memory");
-      this.#downstream.frames.resetStream(this, ErrorCode.enhanceYourCalm, false);
-    }
-  }
-
-  endContent(start: number, end: number): void {
-    if (!this.isOpen || this.weEnded) return;
-    this.#downstream.tick();
-    const { sender } = this.#downstream.frames;
-    if (end === start) sender.sendData(this, 0, 0, true);
-    else sender.sendTrailers(this, start, end, this.#origVersion !== -1);
-  }
-
-  /** The connection flushes by itself at the end of the turn. */
-  flush(): void {}
-
-  replyFailure(code: ProxyErrorCode): number {
-    const { status, counter } = PROXY_ERRORS[code];
-    // Failed connects are counted one by one, where they fail.
-    if (!code.startsWith("connect-")) this.#context.count(counter);
-    this.#reply(failureFields(code, this.#isGrpc));
-    return status;
-  }
-
-  #reply(fields: ReplyFields): void {
-    if (!this.isOpen || this.weEnded) return;
-    this.#downstream.tick();
-    const { bytes, frames } = this.#downstream;
-    const end = fields.encode(frames.encoder, bytes, ENCODED);
-    frames.sender.sendBlock(this, end, true);
-  }
-
   afterExchange(): void {
-    if (this.#state === State.exchange) this.#context.leave();
+    if (this.#state === State.exchange) this.context.leave();
     this.#state = State.over;
     this.#end();
   }
@@ -255,24 +200,25 @@ export class Http2Request extends ServerStream implements Requester, Waiter {
    * way may come: a reset at once would look like an error to some clients (RFC 9113 §8.1).
    */
   #end(): void {
-    if (this.isOpen && !this.peerEnded) this.resetAtMs = this.#downstream.frames.nowMs + LINGER_MS;
+    if (this.isOpen && !this.peerEnded) this.resetAtMs = this.downstream.frames.nowMs + LINGER_MS;
+    this.#retireIfOver();
   }
 
   #discard(count: number): void {
     this.#owed += count;
     if (this.#owed > LINGER_BYTES_MAX) {
-      this.#downstream.frames.resetStream(this, ErrorCode.noError, false);
-    } else this.#downstream.frames.consumed(this, count);
+      this.downstream.frames.resetStream(this, ErrorCode.noError, false);
+    } else this.downstream.frames.consumed(this, count);
   }
 
   cut(code: number): void {
-    if (this.#state === State.exchange) this.#context.leave();
+    if (this.#state === State.exchange) this.context.leave();
     this.#state = State.over;
-    if (!this.isOpen) return;
-    this.#downstream.tick();
-    const { bytes, frames } = this.#downstream;
+    if (!this.isOpen) return this.#retireIfOver();
+    this.downstream.tick();
+    const { bytes, frames } = this.downstream;
     // gRPC reads why in the trailers; anybody else must see a reset, not a short body.
-    if (!this.#isGrpc || !this.#exchange.hasResponded || code !== ErrorCode.internalError) {
+    if (!this.isGrpc || !this.#exchange.hasResponded || code !== ErrorCode.internalError) {
       return frames.resetStream(this, code, false);
     }
     const text = trailersFor("backend-closed");

@@ -15,21 +15,43 @@ import type { Http2Upstream } from "./http2-upstream.ts";
 import type { Responder } from "./sides.ts";
 
 export class UpstreamStream extends ClientStream implements Responder {
-  readonly isReused: boolean;
+  isReused = false;
   hasReceived = false;
   readonly isUnsent = false;
-  readonly #connection: Http2Upstream;
-  readonly #carries: boolean;
-  #exchange: Exchange | null;
+  #connection: Http2Upstream;
+  #carries = false;
+  #exchange: Exchange | null = null;
+  #isRetired = false;
   /** Content that the client has not taken yet, and that is not given back to the peer. */
   #owed = 0;
 
-  constructor(connection: Http2Upstream, exchange: Exchange, carries: boolean) {
+  private constructor(connection: Http2Upstream) {
     super();
     this.#connection = connection;
-    this.#exchange = exchange;
-    this.#carries = carries;
-    this.isReused = connection.isReused;
+  }
+
+  /** Returns one for a request of `exchange`, used before or new. */
+  static for(connection: Http2Upstream, exchange: Exchange, carries: boolean): UpstreamStream {
+    const used = connection.context.upstreamStreams.take();
+    const stream = used ?? new UpstreamStream(connection);
+    stream.renew();
+    stream.isHead = false;
+    stream.interims = 0;
+    stream.hasReceived = false;
+    stream.isReused = connection.isReused;
+    stream.#connection = connection;
+    stream.#carries = carries;
+    stream.#exchange = exchange;
+    stream.#owed = 0;
+    stream.#isRetired = false;
+    return stream;
+  }
+
+  /** Whenever the stream has ended or the exchange lets go: the last one retires it. */
+  #retireIfOver(): void {
+    if (this.isOpen || this.#exchange !== null || this.#isRetired) return;
+    this.#isRetired = true;
+    this.#connection.context.upstreamStreams.retire(this);
   }
 
   get isBlocked(): boolean {
@@ -78,10 +100,12 @@ export class UpstreamStream extends ClientStream implements Responder {
   /** Whatever is left of the stream is not wanted any more. */
   finish(): void {
     this.#exchange = null;
-    if (!this.isOpen || (this.peerEnded && this.weEnded)) return;
+    if (!this.isOpen) return this.#retireIfOver();
+    if (this.peerEnded && this.weEnded) return;
     this.#connection.tick();
     const code = this.peerEnded ? ErrorCode.noError : ErrorCode.cancel;
     this.#connection.frames.resetStream(this, code, false);
+    this.#connection.onCancel();
   }
 
   override onInterim(head: ResponseHead, base: number): void {
@@ -127,6 +151,7 @@ export class UpstreamStream extends ClientStream implements Responder {
   override onReset(code: number, by: ResetBy): void {
     const exchange = this.#exchange;
     this.#exchange = null;
+    this.#retireIfOver();
     if (exchange === null) return;
     if (by === "connection") exchange.onBackendGone("backend-closed");
     else if (by === "us") exchange.onBackendGone("bad-response", code);
@@ -137,5 +162,8 @@ export class UpstreamStream extends ClientStream implements Responder {
     this.#exchange?.client.wantsPump();
   }
 
-  override onClosed(): void {}
+  override onClosed(): void {
+    this.#connection.onCompleted();
+    this.#retireIfOver();
+  }
 }

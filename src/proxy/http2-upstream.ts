@@ -10,12 +10,17 @@ import { BROKEN, Connection, END } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import { Http2Client } from "../protocol/http2/client.ts";
 import type { Http2Memory } from "../protocol/http2/connection.ts";
+import { GlitchBudget } from "../protocol/http2/glitch-budget.ts";
+import { Glitch } from "../protocol/http2/limits.ts";
 import type { Output } from "../protocol/http2/sender.ts";
 import type { Http2Fault } from "../protocol/http2/stream-table.ts";
 import type { Context } from "./context.ts";
 import { MORE, readFrames } from "./http2-socket.ts";
 import { HTTP2_IDLE_MS, HTTP2_PING_MS, HTTP2_PING_TIMEOUT_MS, HTTP2_SWEEP_MS } from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
+
+/** Twice what it costs us: the connection is left while half of the peer's patience is there. */
+const CANCEL_COST = 2 * Glitch.reset;
 
 class Frames extends Http2Client {
   readonly #owner: Http2Upstream;
@@ -44,6 +49,8 @@ export class Http2Upstream extends Connection implements Output {
   readonly timeoutMs: number;
   /** It has served a request. */
   isReused = false;
+  /** What our cancels would cost at the peer, if it counts as we do. */
+  readonly #cancels = new GlitchBudget();
   readonly context: Context;
   readonly #kept: KeptBytes;
   readonly #timer: Timer;
@@ -91,8 +98,21 @@ export class Http2Upstream extends Connection implements Output {
     this.frames.nowMs = this.io.loop.clock.nowMs;
   }
 
+  /**
+   * A client has called its request off. One client's cancels must not have the peer end what all
+   * share (CVE-2023-44487): before that, another connection takes its place.
+   */
+  onCancel(): void {
+    if (!this.#cancels.take(CANCEL_COST, this.frames.nowMs)) this.retire();
+  }
+
+  onCompleted(): void {
+    this.#cancels.completed();
+  }
+
   /** Takes no new streams; closes when the last is over. */
   retire(): void {
+    if (this.frames.isGoingAway) return;
     this.frames.isGoingAway = true;
     this.context.http2.remove(this);
     if (this.frames.streamCount === 0) this.close();

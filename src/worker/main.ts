@@ -102,6 +102,8 @@ class Worker {
   #onTurn(): void {
     const { worker } = this.#data;
     this.#rows.set(worker, "sleeping", 0);
+    this.#context.requests.turn();
+    this.#context.upstreamStreams.turn();
     this.#adopter.adopt();
     this.#beat();
     const fault = this.#rows.take(worker, "fault");

@@ -226,10 +226,12 @@ test("a window that SETTINGS turned negative is counted to the byte", async () =
 test("DATA beyond a stream's window is an error", async () => {
   // H2-13
   const peer = await Http2Peer.connect(rig.port);
-  const id = peer.nextId();
   const fields = requestFields("/", [], "POST").map(([name, value]): [string, string] =>
     name === ":authority" ? [name, "shut"] : [name, value],
   );
+  peer.request(fields);
+  await eventually(() => shut.links[0]?.state.settingsAcks === 1);
+  const id = peer.nextId();
   peer.link.headers(id, fields, "open");
   peer.link.write(f.repeated(f.data(id, Buffer.alloc(16_384)), 5));
   const stream = await peer.over(id);

@@ -62,9 +62,12 @@ export function writeNameCase(
   at: number,
 ): number {
   let to = at;
+  let hasCookie = false;
   for (let i = 0; i < fields.count; i++) {
     const id = fields.id(i);
-    if (!hasNameCase(id)) continue;
+    // Cookies are joined to one at the other end.
+    if (!hasNameCase(id) || (id === Field.cookie && hasCookie)) continue;
+    hasCookie ||= id === Field.cookie;
     const start = base + fields.nameStart(i);
     const end = base + fields.nameEnd(i);
     if (id === Field.transferEncoding) {

@@ -49,6 +49,11 @@ export abstract class Http2Connection extends StreamTable {
 
   /** The peer has changed its SETTINGS. */
   protected abstract onPeerSettings(): void;
+  protected override get stallMs(): number {
+    const { isPressed } = this.memory.budget;
+    return isPressed ? limits.STREAM_STALL_PRESSED_MS : limits.STREAM_STALL_MS;
+  }
+
   /** The number that our next stream will have; 0 for a server, which has none. */
   protected abstract get nextOwnId(): number;
 

@@ -6,36 +6,37 @@
  */
 import { KEPT_BYTES_MAX } from "./limits.ts";
 
-/** Most streams that wait, wait for little. */
-const SMALL_BYTES = 1_024;
-/** A window. */
-const LARGE_BYTES = 65_536;
-/** Rooms that are kept for the next: 1 MiB and 8 MiB. */
-const SMALL_SPARE_MAX = 1_024;
-const LARGE_SPARE_MAX = 128;
+/** Sizes of rooms: a few fields, an ordinary response, a window. */
+const ROOM_BYTES: readonly number[] = [1_024, 8_192, 65_536];
+const WINDOW_BYTES = 65_536;
+/** Rooms of each size that are kept for the next, together 17 MiB. */
+const SPARE_MAX: readonly number[] = [1_024, 1_024, 128];
 
 /** What all connections of a worker keep together. */
 export class KeptBudget {
   usedBytes = 0;
-  readonly #small: Uint8Array[] = [];
-  readonly #large: Uint8Array[] = [];
+  readonly #spare: readonly Uint8Array[][] = ROOM_BYTES.map(() => []);
 
   /** Takes room for `wanted` bytes or more, or null: there is no more. */
   take(wanted: number): Uint8Array | null {
-    let bytes = wanted <= SMALL_BYTES ? SMALL_BYTES : LARGE_BYTES;
+    const size = ROOM_BYTES.findIndex((each) => wanted <= each);
+    let bytes = ROOM_BYTES[size] ?? 2 * WINDOW_BYTES;
     while (bytes < wanted) bytes *= 2;
     if (this.usedBytes + bytes > KEPT_BYTES_MAX) return null;
     this.usedBytes += bytes;
-    let spare: Uint8Array | undefined;
-    if (bytes === SMALL_BYTES) spare = this.#small.pop();
-    else if (bytes === LARGE_BYTES) spare = this.#large.pop();
-    return spare ?? new Uint8Array(bytes);
+    return this.#spare[size]?.pop() ?? new Uint8Array(bytes);
+  }
+
+  /** So much is kept that who does not take what is his must make room soon. */
+  get isPressed(): boolean {
+    return this.usedBytes > KEPT_BYTES_MAX / 2;
   }
 
   give(room: Uint8Array): void {
     this.usedBytes -= room.length;
-    if (room.length === SMALL_BYTES && this.#small.length < SMALL_SPARE_MAX) this.#small.push(room);
-    if (room.length === LARGE_BYTES && this.#large.length < LARGE_SPARE_MAX) this.#large.push(room);
+    const size = ROOM_BYTES.indexOf(room.length);
+    const spare = this.#spare[size];
+    if (spare !== undefined && spare.length < (SPARE_MAX[size] ?? 0)) spare.push(room);
   }
 }
 

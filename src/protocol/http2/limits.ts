@@ -28,6 +28,8 @@ export const INTERIM_MAX = 32;
 export const SETTINGS_TIMEOUT_MS = 10_000;
 /** A stream on which nothing moves although it is the peer's turn. */
 export const STREAM_STALL_MS = 60_000;
+/** The same while the worker keeps more than half of KEPT_BYTES_MAX: others need the room. */
+export const STREAM_STALL_PRESSED_MS = 5_000;
 
 /** Misbehaviour that a connection may show at once, and again for each second (nghttp2's figures). */
 export const GLITCHES_MAX = 1_000;

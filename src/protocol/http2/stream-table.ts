@@ -40,6 +40,8 @@ export abstract class StreamTable extends FrameReader {
     sender.onEnd = (stream) => this.closeIfDone(stream);
   }
 
+  /** How long a stream may not move. */
+  protected abstract get stallMs(): number;
   protected abstract onFault(fault: Http2Fault): void;
   /** A stream left the table. */
   protected abstract onStreamGone(): void;
@@ -166,7 +168,7 @@ export abstract class StreamTable extends FrameReader {
       }
       const isSending = stream.contentLeft > 0 && !stream.peerEnded && stream.receiveWindow > 0;
       if (stream.keptBytes === 0 && !isSending) continue;
-      if (this.nowMs - stream.progressMs > limits.STREAM_STALL_MS) {
+      if (this.nowMs - stream.progressMs > this.stallMs) {
         this.resetStream(stream, ErrorCode.cancel, true);
       }
     }

@@ -61,6 +61,21 @@ export abstract class Http2Stream {
   /** Both sides have ended it as they should. */
   abstract onClosed(): void;
 
+  /** Becomes as new, to serve as another stream; nobody may still know it as the old one. */
+  protected renew(): void {
+    this.id = 0;
+    this.peerEnded = false;
+    this.weEnded = false;
+    this.hasHead = false;
+    this.contentLeft = -1;
+    this.receiveWindow = STREAM_WINDOW_BYTES;
+    this.returnable = 0;
+    this.kept = null;
+    this.endsAfterKept = false;
+    this.trailersAfterKept = null;
+    this.resetAtMs = 0;
+  }
+
   /** Content that waits, bytes. */
   get keptBytes(): number {
     return this.kept === null ? 0 : this.kept.length;
