@@ -4,6 +4,7 @@
  */
 import { type HpackEncoder, Indexing } from "../codec/hpack/encoder.ts";
 import { bytesOf } from "../codec/http1/field-names.ts";
+import { blockBytesMax } from "../codec/http2/write-head.ts";
 import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
 
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
@@ -38,6 +39,11 @@ export class ReplyFields {
       at += name.length + value.length;
       return [start, start + name.length, at] as const;
     });
+  }
+
+  /** What `encode` writes at most. */
+  get bytesMax(): number {
+    return blockBytesMax(this.#bytes.length, this.#offsets.length);
   }
 
   encode(encoder: HpackEncoder, out: Uint8Array, at: number): number {

@@ -5,8 +5,7 @@
 
 import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
-import { encodeResponseHead } from "../codec/http2/write-head.ts";
-import { ENCODED } from "../net/arena.ts";
+import { blockBytesMax, encodeResponseHead } from "../codec/http2/write-head.ts";
 import { ServerStream } from "../protocol/http2/server.ts";
 import type { ClientOrigin } from "./client.ts";
 import type { Context } from "./context.ts";
@@ -53,7 +52,8 @@ export abstract class RespondingStream extends ServerStream {
     const { bytes, frames } = this.downstream;
     this.downstream.tick();
     const orig = this.origVersion === -1 ? -1 : head.minorVersion;
-    const end = encodeResponseHead(frames.encoder, bytes, base, head, bytes, ENCODED, orig);
+    const at = frames.sender.beginBlock(blockBytesMax(head.end, head.fields.count));
+    const end = encodeResponseHead(frames.encoder, bytes, base, head, bytes, at, orig);
     frames.sender.sendBlock(this, end, isEnd);
   }
 
@@ -89,7 +89,8 @@ export abstract class RespondingStream extends ServerStream {
     if (!this.isOpen || this.weEnded) return;
     this.downstream.tick();
     const { bytes, frames } = this.downstream;
-    const end = fields.encode(frames.encoder, bytes, ENCODED);
+    const at = frames.sender.beginBlock(fields.bytesMax);
+    const end = fields.encode(frames.encoder, bytes, at);
     frames.sender.sendBlock(this, end, true);
   }
 }

@@ -84,7 +84,7 @@ export async function withstands(
 }
 
 /** Lets the kernel begin a new high-water mark (proc(5), clear_refs) and returns what is there. */
-function beginPeak(program: Program): number {
+export function beginPeak(program: Program): number {
   const done = spawnSync("sh", ["-c", `echo 5 >/proc/${program.child.pid}/clear_refs`]);
   assert.is(done.status, 0, "clear_refs");
   return residentKib(program, "VmRSS");

@@ -3,7 +3,7 @@
  * as they came. Names become lower case, what belongs to one connection stays behind, secrets are
  * marked so that no table ever holds them.
  */
-import { type HpackEncoder, Indexing } from "../hpack/encoder.ts";
+import { FIELD_GROWTH_BYTES, type HpackEncoder, Indexing } from "../hpack/encoder.ts";
 import { SLASH, STAR } from "../http1/chars.ts";
 import { bytesOf, Field } from "../http1/field-names.ts";
 import { FIELDS_MAX, type FieldSection } from "../http1/field-section.ts";
@@ -45,6 +45,19 @@ const scratch = new Uint8Array(24);
 /** Where `l5d-orig-case` and its value are. */
 const caseScratch = new Uint8Array(ORIG_CASE.length + nameCaseBytesMax(FIELDS_MAX));
 caseScratch.set(ORIG_CASE);
+
+/**
+ * Bytes that a block can take at most, given its head's text: the text, each field's growth, pseudo
+ * fields, and what a sidecar is told (fields' cases, at the worst a third of the text, and more).
+ */
+export function blockBytesMax(textBytes: number, fields: number): number {
+  return 2 * textBytes + (fields + 8) * FIELD_GROWTH_BYTES + 128;
+}
+
+/** The same for trailer lines, which are four bytes and more each. */
+export function trailersBytesMax(lineBytes: number): number {
+  return blockBytesMax(lineBytes, lineBytes >> 2);
+}
 
 /**
  * Encodes a request to `out[at, …)` and returns where it ends. `carries`: the endpoint is a sidecar

@@ -8,7 +8,7 @@ import { PREFACE, STREAM_ID_MAX } from "../../codec/http2/frame-head.ts";
 import { ResponseFields } from "../../codec/http2/response-fields.ts";
 import { Setting } from "../../codec/http2/settings.ts";
 import { TrailerFields } from "../../codec/http2/trailer-fields.ts";
-import { encodeRequestHead } from "../../codec/http2/write-head.ts";
+import { blockBytesMax, encodeRequestHead } from "../../codec/http2/write-head.ts";
 import { Http2Connection, type Http2Memory } from "./connection.ts";
 import { INTERIM_MAX } from "./limits.ts";
 import type { Output } from "./sender.ts";
@@ -74,14 +74,14 @@ export abstract class Http2Client extends Http2Connection {
     isHead: boolean,
     isEnd: boolean,
   ): void {
-    const { scratch } = this.memory;
     stream.isHead = isHead;
     this.open(stream, this.#nextId);
     this.#nextId += 2;
     // §5.1.1: when the numbers are used up, another connection serves the rest.
     if (this.#nextId > STREAM_ID_MAX) this.isGoingAway = true;
     const { bytes, encoder } = this;
-    const end = encodeRequestHead(encoder, bytes, base, head, bytes, scratch.start, carries);
+    const at = this.sender.beginBlock(blockBytesMax(head.end, head.fields.count));
+    const end = encodeRequestHead(encoder, bytes, base, head, bytes, at, carries);
     this.sender.sendBlock(stream, end, isEnd);
   }
 

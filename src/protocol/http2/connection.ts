@@ -43,8 +43,8 @@ export abstract class Http2Connection extends StreamTable {
     super(output, new Sender(output, memory.budget, memory.scratch, isServer));
     this.memory = memory;
     this.#isServer = isServer;
-    this.sender.encodeTrailers = (bytes, start, end, carries) =>
-      encodeTrailers(this.encoder, bytes, start, end, this.bytes, memory.scratch.start, carries);
+    this.sender.encodeTrailers = (bytes, start, end, at, carries) =>
+      encodeTrailers(this.encoder, bytes, start, end, this.bytes, at, carries);
   }
 
   /** The peer has changed its SETTINGS. */

@@ -13,8 +13,10 @@ import {
   writeFrameHead,
 } from "../../codec/http2/frame-head.ts";
 import { INITIAL_WINDOW_BYTES, PeerSettings } from "../../codec/http2/settings.ts";
+import { trailersBytesMax } from "../../codec/http2/write-head.ts";
 import { type KeptBudget, KeptData } from "./kept-data.ts";
 import { OUTPUT_BYTES_MAX } from "./limits.ts";
+import { SendQueue } from "./send-queue.ts";
 import type { Http2Stream } from "./stream.ts";
 
 /** Where frames are written. */
@@ -33,7 +35,13 @@ export interface Output {
 /** Room in `bytes` for one encoded block; it belongs to whoever runs until the next call. */
 export type Scratch = { readonly start: number; readonly end: number };
 
-type EncodeTrailers = (bytes: Uint8Array, start: number, end: number, carries: boolean) => number;
+type EncodeTrailers = (
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  at: number,
+  carries: boolean,
+) => number;
 
 export class Sender {
   readonly peer: PeerSettings;
@@ -45,13 +53,14 @@ export class Sender {
   onData: (stream: Http2Stream) => void = () => {};
   /** A stream has ended on our side. */
   onEnd: (stream: Http2Stream) => void = () => {};
-  /** Encodes trailer lines to the scratch and returns where they end. */
+  /** Encodes trailer lines to the output's `bytes` from `at` on and returns where they end. */
   encodeTrailers: EncodeTrailers = () => 0;
   readonly #output: Output;
   readonly #budget: KeptBudget;
   readonly #scratch: Scratch;
-  #first: Http2Stream | null = null;
-  #last: Http2Stream | null = null;
+  /** Where the frame begins whose block is being encoded; -1: it is encoded in the scratch. */
+  #framed = -1;
+  readonly #queue = new SendQueue();
 
   /** `isServer`: it is a server that sends. */
   constructor(output: Output, budget: KeptBudget, scratch: Scratch, isServer: boolean) {
@@ -61,8 +70,31 @@ export class Sender {
     this.#scratch = scratch;
   }
 
-  /** Sends the block in the scratch up to `end`, in as many frames as it takes (§6.10). */
+  /**
+   * Returns where to encode a block of at most `bytesMax`, which `sendBlock` then sends: in its frame
+   * already, unless it may need more than one.
+   */
+  beginBlock(bytesMax: number): number {
+    this.#framed = -1;
+    if (bytesMax > FRAME_BYTES_MAX) return this.#scratch.start;
+    this.#framed = this.#output.reserve(FRAME_HEAD_BYTES + bytesMax);
+    return this.#framed + FRAME_HEAD_BYTES;
+  }
+
+  /** Sends the block that was encoded where `beginBlock` said, up to `end`. */
   sendBlock(stream: Http2Stream, end: number, isEnd: boolean): void {
+    const { bytes } = this.#output;
+    const start = this.#framed;
+    if (start === -1) return this.#sendLongBlock(stream, end, isEnd);
+    const flags = isEnd ? Flag.endStream | Flag.endHeaders : Flag.endHeaders;
+    const length = end - start - FRAME_HEAD_BYTES;
+    writeFrameHead(bytes, start, length, FrameType.headers, flags, stream.id);
+    this.#output.commit(end);
+    if (isEnd) this.#ended(stream);
+  }
+
+  /** The block lies in the scratch, and goes in as many frames as it takes (§6.10). */
+  #sendLongBlock(stream: Http2Stream, end: number, isEnd: boolean): void {
     const { bytes } = this.#output;
     let at = this.#scratch.start;
     let type: number = FrameType.headers;
@@ -102,7 +134,7 @@ export class Sender {
     stream.kept ??= new KeptData(this.#budget);
     if (!stream.kept.append(this.#output.bytes, at, end)) return false;
     stream.endsAfterKept = isEnd;
-    this.#enqueue(stream);
+    this.#queue.push(stream);
     return true;
   }
 
@@ -114,38 +146,45 @@ export class Sender {
     const { bytes } = this.#output;
     stream.carriesTrailers = carries;
     if (stream.keptBytes > 0) stream.trailersAfterKept = bytes.slice(start, end);
-    else this.sendBlock(stream, this.encodeTrailers(bytes, start, end, carries), true);
+    else this.#sendTrailersNow(stream, bytes, start, end);
+  }
+
+  #sendTrailersNow(stream: Http2Stream, bytes: Uint8Array, start: number, end: number): void {
+    const at = this.beginBlock(trailersBytesMax(end - start));
+    this.sendBlock(
+      stream,
+      this.encodeTrailers(bytes, start, end, at, stream.carriesTrailers),
+      true,
+    );
   }
 
   /** A window has grown, or the socket has taken what was queued. */
   pump(): void {
     if (this.#output.queuedBytes === 0) this.controlQueued = 0;
-    while (this.#first !== null) {
-      const stream = this.#first;
-      this.#dequeue(stream);
+    for (let stream = this.#queue.shift(); stream !== null; stream = this.#queue.shift()) {
       if (!stream.isOpen || stream.kept === null) continue;
       const count = this.#allowed(stream, stream.keptBytes);
       if (count <= 0) {
         if (stream.sendWindow > 0) {
           // It is not this stream that is blocked but the connection.
-          this.#enqueueFirst(stream);
+          this.#queue.unshift(stream);
           return;
         }
         continue;
       }
       this.#keptFrame(stream, stream.kept, count);
-      if (stream.keptBytes > 0) this.#enqueue(stream);
+      if (stream.keptBytes > 0) this.#queue.push(stream);
     }
   }
 
   /** A stream's own window has grown. */
   windowGrew(stream: Http2Stream): void {
-    if (stream.keptBytes > 0) this.#enqueue(stream);
+    if (stream.keptBytes > 0) this.#queue.push(stream);
   }
 
   /** The stream is over: what it kept is thrown away. */
   forget(stream: Http2Stream): void {
-    if (stream.isQueued) this.#unlink(stream);
+    this.#queue.remove(stream);
     stream.kept?.clear();
     stream.kept = null;
     stream.trailersAfterKept = null;
@@ -226,11 +265,7 @@ export class Sender {
     const trailers = stream.trailersAfterKept;
     stream.trailersAfterKept = null;
     if (trailers !== null) {
-      this.sendBlock(
-        stream,
-        this.encodeTrailers(trailers, 0, trailers.length, stream.carriesTrailers),
-        true,
-      );
+      this.#sendTrailersNow(stream, trailers, 0, trailers.length);
     } else if (isEnd) this.#ended(stream);
     else stream.onDrained();
   }
@@ -247,40 +282,5 @@ export class Sender {
   #ended(stream: Http2Stream): void {
     stream.weEnded = true;
     this.onEnd(stream);
-  }
-
-  #enqueue(stream: Http2Stream): void {
-    if (stream.isQueued) return;
-    stream.isQueued = true;
-    stream.next = null;
-    if (this.#last === null) this.#first = stream;
-    else this.#last.next = stream;
-    this.#last = stream;
-  }
-
-  #enqueueFirst(stream: Http2Stream): void {
-    stream.isQueued = true;
-    stream.next = this.#first;
-    this.#first = stream;
-    this.#last ??= stream;
-  }
-
-  /** As many steps as streams wait, of which a peer has a hundred; and only for one that is cut. */
-  #unlink(stream: Http2Stream): void {
-    if (this.#first === stream) return this.#dequeue(stream);
-    let before = this.#first;
-    while (before !== null && before.next !== stream) before = before.next;
-    if (before === null) return;
-    before.next = stream.next;
-    if (this.#last === stream) this.#last = before;
-    stream.next = null;
-    stream.isQueued = false;
-  }
-
-  #dequeue(stream: Http2Stream): void {
-    this.#first = stream.next;
-    if (this.#first === null) this.#last = null;
-    stream.next = null;
-    stream.isQueued = false;
   }
 }
