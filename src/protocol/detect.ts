@@ -118,10 +118,18 @@ function detectTls(bytes: Uint8Array, start: number, end: number, isFinal: boole
       if (!isFinal) return hello;
       return hasHelloType(bytes, start, end) ? TLS_UNFINISHED : OPAQUE_UNFINISHED;
     case "not-tls":
-      return hasHelloType(bytes, start, end) ? OPAQUE_MALFORMED_HELLO : OPAQUE_NOT_RECOGNISED;
+      return isWrongRecord(bytes, start, end) || !hasHelloType(bytes, start, end)
+        ? OPAQUE_NOT_RECOGNISED
+        : OPAQUE_MALFORMED_HELLO;
     default:
       return hello satisfies never;
   }
+}
+
+/** Tells whether the record header alone rules TLS out: then later bytes must not change the reason. */
+function isWrongRecord(bytes: Uint8Array, start: number, end: number): boolean {
+  const headerEnd = Math.min(end, start + RECORD_HEADER_BYTES);
+  return parseClientHello(bytes, start, headerEnd).kind === "not-tls";
 }
 
 /** Tells whether a record header of TLS and the handshake type client_hello are there. */
