@@ -112,6 +112,8 @@ function report({ file, runtime, isSeeded }, { end, text, seconds }) {
   const counts = fileFailed > 0 ? `${filePassed} passed, ${fileFailed} failed` : `${filePassed}`;
   const mark = fileFailed > 0 ? "FAIL" : "ok  ";
   console.log(`${mark} ${runtime.padEnd(4)} ${file}  ${counts}  ${seconds.toFixed(1)} s`);
+  // What a machine lacks is said, whatever else passed.
+  for (const [line] of text.matchAll(/^not run: .*$/gm)) console.log(`  ${line}`);
   if (fileFailed === 0) return;
   const prefix = isSeeded || /^SEED=/m.test(text) ? `SEED=${seed} ` : "";
   console.log(`${text.trimEnd().replace(/^/gm, "  | ")}${why ? `\n  ${why}` : ""}`);
