@@ -7,7 +7,7 @@
  */
 import { assert } from "../lib/assert.ts";
 import type { Arena } from "./arena.ts";
-import { CHUNK_BYTES, INPUT, NONE, OUTPUT } from "./arena.ts";
+import { INPUT, NONE } from "./arena.ts";
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -22,6 +22,7 @@ import {
 import type { Descriptors } from "./descriptors.ts";
 import { errno, libc } from "./libc.ts";
 import type { Deferred, Loop } from "./loop.ts";
+import { OutputQueue } from "./output-queue.ts";
 
 export const END = 0;
 export const WAIT = -1;
@@ -53,22 +54,27 @@ export abstract class Connection implements Deferred {
   isBroken = false;
   bytesRead = 0;
   bytesWritten = 0;
-  /** Bytes waiting for the socket to take them. */
-  queuedBytes = 0;
+  output: OutputQueue;
   protected readonly io: Io;
   #place = NONE;
   #hangup = false;
   #hasError = false;
   #endAfterFlush = false;
-  /** Chunks with queued bytes, and where in the arena these end in each. */
-  #chunks: number[] = [];
-  #ends: number[] = [];
-  /** Where the first queued byte is. */
-  #first = 0;
 
   constructor(io: Io, fd: number) {
     this.io = io;
     this.fd = fd;
+    this.output = new OutputQueue(io.arena, io.loop, this, this.defersFlush);
+  }
+
+  /** Whether `onDeferred` flushes what was queued in a turn. */
+  protected get defersFlush(): boolean {
+    return false;
+  }
+
+  /** Bytes waiting for the socket to take them. */
+  get queuedBytes(): number {
+    return this.output.queuedBytes;
   }
 
   /** Readiness changed; `drained`: the queue was emptied just now. */
@@ -99,16 +105,17 @@ export abstract class Connection implements Deferred {
     this.isBroken = other.isBroken;
     this.bytesRead = other.bytesRead;
     this.bytesWritten = other.bytesWritten;
-    this.queuedBytes = other.queuedBytes;
-    this.#chunks = other.#chunks;
-    this.#ends = other.#ends;
-    this.#first = other.#first;
+    // Without queued bytes each keeps its own: somebody may hold it already.
+    if (other.queuedBytes > 0) {
+      const { output } = this;
+      this.output = other.output;
+      this.output.owner = this;
+      this.output.isDeferring = this.defersFlush;
+      other.output = output;
+    }
     this.io.loop.poller.replace(this.#place, this);
     other.fd = NONE;
     other.#place = NONE;
-    other.queuedBytes = 0;
-    other.#chunks = [];
-    other.#ends = [];
   }
 
   onEvents(events: number): void {
@@ -185,10 +192,7 @@ export abstract class Connection implements Deferred {
     this.#place = NONE;
     this.fd = NONE;
     this.readable = false;
-    this.queuedBytes = 0;
-    for (const chunk of this.#chunks) this.io.arena.free(chunk);
-    this.#chunks = [];
-    this.#ends = [];
+    this.output.clear();
     return fd;
   }
 
@@ -205,17 +209,7 @@ export abstract class Connection implements Deferred {
 
   /** Queues `arena.bytes[at, end)`, to be sent by the next `flush` together with what follows. */
   append(at: number, end: number): void {
-    const { arena } = this.io;
-    for (let from = at; from < end && !this.isBroken && this.fd !== NONE; ) {
-      const to = this.reserve(1);
-      const last = this.#chunks.length - 1;
-      const room = (this.#chunks[last] ?? to) + CHUNK_BYTES - to;
-      const count = Math.min(end - from, room);
-      if (this.isBroken) return;
-      arena.bytes.copyWithin(to, from, from + count);
-      this.commit(to + count);
-      from += count;
-    }
+    this.output.append(at, end);
   }
 
   /** Joins little with what is queued; sends much from where it is, behind what is queued. */
@@ -225,48 +219,13 @@ export abstract class Connection implements Deferred {
     this.write(at, end);
   }
 
-  /**
-   * Returns where `count` bytes, at most a chunk's, can be written that `commit` then queues. Out of
-   * memory it breaks the connection, and what is written goes nowhere.
-   */
-  reserve(count: number): number {
-    const last = this.#chunks.length - 1;
-    const tail = this.#chunks[last];
-    const end = this.#ends[last];
-    if (tail !== undefined && end !== undefined && end + count <= tail + CHUNK_BYTES) return end;
-    const chunk = this.isBroken || this.fd === NONE ? NONE : this.io.arena.allocate();
-    if (chunk === NONE) {
-      this.isBroken = true;
-      return OUTPUT;
-    }
-    if (last === -1) this.#first = chunk;
-    this.#chunks.push(chunk);
-    this.#ends.push(chunk);
-    return chunk;
-  }
-
-  /** Queues what was written to the place that `reserve` gave, up to `end`. */
-  commit(end: number): void {
-    const last = this.#chunks.length - 1;
-    const from = this.#ends[last];
-    if (this.isBroken || from === undefined) return;
-    this.#ends[last] = end;
-    this.queuedBytes += end - from;
-  }
-
   /** Sends of the queue what the socket takes. */
   flush(): void {
-    while (this.#chunks.length > 0 && !this.isBroken) {
-      const chunk = this.#chunks[0] ?? NONE;
-      const end = this.#ends[0] ?? chunk;
-      const sent = end > this.#first ? this.#send(this.#first, end) : 0;
-      this.#first += sent;
-      this.queuedBytes -= sent;
-      if (this.#first < end) return;
-      this.io.arena.free(chunk);
-      this.#chunks.shift();
-      this.#ends.shift();
-      this.#first = this.#chunks[0] ?? NONE;
+    const { output } = this;
+    while (!output.isEmpty && !this.isBroken) {
+      const { first, firstEnd } = output;
+      const sent = firstEnd > first ? this.#send(first, firstEnd) : 0;
+      if (!output.sent(sent)) return;
     }
     if (!this.isBroken && this.#endAfterFlush) libc.shutdown(this.fd, SHUT_WR);
   }

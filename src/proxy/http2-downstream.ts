@@ -50,7 +50,7 @@ class Frames extends Http2Server {
   }
 }
 
-export class Http2Downstream extends ClientConnection implements Output {
+export class Http2Downstream extends ClientConnection {
   readonly frames: Frames;
   readonly router: Router;
   readonly #kept: KeptBytes;
@@ -61,7 +61,7 @@ export class Http2Downstream extends ClientConnection implements Output {
     super(context, fd, origin);
     this.router = new Router(context, origin);
     this.#kept = new KeptBytes(context.io.arena);
-    this.frames = new Frames(this, this, context.http2Memory);
+    this.frames = new Frames(this, this.output, context.http2Memory);
   }
 
   get bytes(): Uint8Array {
@@ -84,9 +84,8 @@ export class Http2Downstream extends ClientConnection implements Output {
     this.frames.nowMs = this.io.loop.clock.nowMs;
   }
 
-  override commit(end: number): void {
-    super.commit(end);
-    this.io.loop.defer(this);
+  protected override get defersFlush(): boolean {
+    return true;
   }
 
   protected override onReady(drained: boolean): void {

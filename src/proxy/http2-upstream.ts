@@ -42,7 +42,7 @@ class Frames extends Http2Client {
   }
 }
 
-export class Http2Upstream extends Connection implements Output {
+export class Http2Upstream extends Connection {
   readonly endpoint: Endpoint;
   readonly frames: Frames;
   /** For the next connection to the same endpoint. */
@@ -66,7 +66,7 @@ export class Http2Upstream extends Connection implements Output {
     this.takeOver(from);
     this.#kept = new KeptBytes(context.io.arena);
     this.#timer = new Timer(() => context.io.loop.guard(this, () => this.#sweep()));
-    this.frames = new Frames(this, this, context.http2Memory);
+    this.frames = new Frames(this, this.output, context.http2Memory);
     recordOpen(context, endpoint.series);
     context.count("http2_connections_opened");
   }
@@ -118,9 +118,8 @@ export class Http2Upstream extends Connection implements Output {
     if (this.frames.streamCount === 0) this.close();
   }
 
-  override commit(end: number): void {
-    super.commit(end);
-    this.io.loop.defer(this);
+  protected override get defersFlush(): boolean {
+    return true;
   }
 
   /** There may be room for a stream, or the last one of a connection that goes away is over. */

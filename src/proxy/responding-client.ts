@@ -27,10 +27,8 @@ export abstract class RespondingClient extends ReadingClient {
     return this.queuedBytes > 0;
   }
 
-  /** Bytes were queued: they go at the end of the turn, unless `flush` comes first. */
-  override commit(end: number): void {
-    super.commit(end);
-    this.io.loop.defer(this);
+  protected override get defersFlush(): boolean {
+    return true;
   }
 
   writeInterim(head: ResponseHead, base: number): void {
@@ -51,8 +49,8 @@ export abstract class RespondingClient extends ReadingClient {
   }
 
   #writeHead(head: ResponseHead, base: number, to: BodyKind, choice: ConnectionChoice): void {
-    const at = this.reserve(Math.min(CHUNK_BYTES, head.end + RESPONSE_HEAD_GROWTH_BYTES));
-    this.commit(writeResponseHead(this.io.arena.bytes, base, head, to, choice, at));
+    const at = this.output.reserve(Math.min(CHUNK_BYTES, head.end + RESPONSE_HEAD_GROWTH_BYTES));
+    this.output.commit(writeResponseHead(this.io.arena.bytes, base, head, to, choice, at));
   }
 
   writeContent(start: number, end: number, isLast: boolean): void {

@@ -80,8 +80,8 @@ export class Upstream extends Connection implements Responder {
     const hasBody = isChunked || !isEnd;
     const to = isChunked ? BodyKind.chunked : BodyKind.length;
     this.#request.start(hasBody ? BodyKind.stream : BodyKind.none, to, contentLength);
-    const at = this.reserve(Math.min(CHUNK_BYTES, head.end + REQUEST_HEAD_GROWTH_BYTES));
-    this.commit(writeRequestHead(bytes, base, head, at));
+    const at = this.output.reserve(Math.min(CHUNK_BYTES, head.end + REQUEST_HEAD_GROWTH_BYTES));
+    this.output.commit(writeRequestHead(bytes, base, head, at));
     if (isEnd) this.endContent(0, 0);
   }
 
@@ -128,10 +128,8 @@ export class Upstream extends Connection implements Responder {
     if (this.isBroken && this.isOpen && !this.readable) this.#gone();
   }
 
-  /** Bytes were queued by a client that writes at the end of the turn. */
-  override commit(end: number): void {
-    super.commit(end);
-    this.io.loop.defer(this);
+  protected override get defersFlush(): boolean {
+    return true;
   }
 
   override onDeferred(): void {
