@@ -24,6 +24,7 @@ export class ClosingClient extends ClientConnection {
 
   override begin(): void {
     this.arm(CLIENT_STALL_MS);
+    this.flush();
     if (this.isBroken) this.reset();
     else if (this.queuedBytes === 0) this.#afterFlush();
   }

@@ -161,6 +161,8 @@ export class Exchange {
     if (head === null) return upstream.finish(false);
     this.upstream = upstream;
     this.outcome.sentUs = this.context.io.loop.clock.nowUs;
+    // Not flushed here but at the end of the turn, all together: one by one, as they come out of one
+    // read, requests cost 1.15 of HAProxy's CPU between two sidecars instead of 0.97 (bench chain).
     this.#saved.sendTo(upstream, head, this.isRequestDone);
     if (upstream !== this.upstream) return;
     if (upstream.isBroken) this.onBackendGone("backend-closed");

@@ -141,11 +141,9 @@ export class UpstreamStream extends ClientStream implements Responder {
   }
 
   #complete(): void {
-    const exchange = this.#exchange;
-    if (exchange === null) return;
-    exchange.client.flush();
-    // The exchange lets go of this stream with `finish`, which ends what is still being sent.
-    exchange.complete(true);
+    // The exchange lets go of this stream with `finish`, which ends what is still being sent. The
+    // client flushes at the end of the turn.
+    this.#exchange?.complete(true);
   }
 
   override onReset(code: number, by: ResetBy): void {
