@@ -18,7 +18,7 @@ import { ClosingClient } from "./closing-client.ts";
 import type { Context } from "./context.ts";
 import { Http2Request } from "./http2-request.ts";
 import { MORE, readFrames } from "./http2-socket.ts";
-import { CLIENT_IDLE_MS, HTTP2_SWEEP_MS } from "./limits.ts";
+import { CLIENT_IDLE_MS, HEAD_TIMEOUT_MS, HTTP2_SWEEP_MS } from "./limits.ts";
 import { Router } from "./router.ts";
 
 class Frames extends Http2Server {
@@ -56,6 +56,9 @@ export class Http2Downstream extends ClientConnection {
   readonly #kept: KeptBytes;
   readonly #begun: Http2Request[] = [];
   #usedMs = 0;
+  /** Bytes read as of the last sweep that saw some, and when that was. */
+  #seenBytes = 0;
+  #seenMs = 0;
 
   constructor(context: Context, fd: number, origin: ClientOrigin) {
     super(context, fd, origin);
@@ -170,11 +173,24 @@ export class Http2Downstream extends ClientConnection {
     if (!this.isOpen) return;
     this.tick();
     this.frames.sweep();
+    this.#watchPart();
     const idleMs = this.frames.nowMs - this.#usedMs;
     if (this.frames.streamCount === 0 && idleMs > CLIENT_IDLE_MS)
       this.frames.end(ErrorCode.noError);
     this.arm(HTTP2_SWEEP_MS);
     this.io.loop.defer(this);
+  }
+
+  /** Half a frame holds a chunk of memory, and no longer than half a head of HTTP/1 would. */
+  #watchPart(): void {
+    const { nowMs } = this.frames;
+    if (this.bytesRead !== this.#seenBytes || this.#kept.length === 0) {
+      this.#seenBytes = this.bytesRead;
+      this.#seenMs = nowMs;
+    } else if (nowMs - this.#seenMs > HEAD_TIMEOUT_MS) {
+      this.context.count("request_timeout");
+      this.frames.end(ErrorCode.enhanceYourCalm);
+    }
   }
 
   override onFault(): void {

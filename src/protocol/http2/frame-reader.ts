@@ -29,6 +29,8 @@ export abstract class FrameReader {
   readonly bytes: Uint8Array;
   /** No frame is read any more. */
   isOver = false;
+  /** Monotonic; set by the owner before it calls anything else. */
+  nowMs = 0;
   readonly #payload = new Payload();
   readonly #block = new HeaderBlock();
   #hasSettings = false;
@@ -99,6 +101,11 @@ export abstract class FrameReader {
     return this.isOver ? end : at;
   }
 
+  /** How long a header block has been on its way, milliseconds; 0 when none is. */
+  get blockMs(): number {
+    return this.#block.streamId === 0 ? 0 : this.nowMs - this.#block.beganMs;
+  }
+
   #take(type: number, flags: number, id: number, start: number, end: number): void {
     const pending = this.#block.streamId;
     if (pending !== 0 && (type !== FrameType.continuation || id !== pending)) {
@@ -156,6 +163,7 @@ export abstract class FrameReader {
       return this.onBlock(id, isEnd, isSelfDependent, this.bytes, from, to);
     }
     if (from === to && !this.glitch(Glitch.empty)) return;
+    this.#block.beganMs = this.nowMs;
     this.#block.begin(id, isEnd, isSelfDependent, this.bytes, from, to);
   }
 

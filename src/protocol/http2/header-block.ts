@@ -12,6 +12,8 @@ export class HeaderBlock {
   /** Of its HEADERS frame: END_STREAM. */
   isEnd = false;
   isSelfDependent = false;
+  /** When it began, monotonic milliseconds. */
+  beganMs = 0;
   bytes: Uint8Array = new Uint8Array(0);
   length = 0;
   #continuations = 0;

@@ -14,6 +14,8 @@ export const CONNECTION_WINDOW_BYTES = 1_048_576;
 export const OUTPUT_BYTES_MAX = 65_536;
 /** A header block before it is decoded. */
 export const BLOCK_BYTES_MAX = 65_536;
+/** From a block's first frame to its last, as for a head of HTTP/1: nothing else can come meanwhile. */
+export const BLOCK_TIMEOUT_MS = 10_000;
 /** CONTINUATION frames in a block: at 16 KiB each these hold more than a block may have. */
 export const CONTINUATIONS_MAX = 8;
 /** Entries in one SETTINGS frame; six have a meaning. */

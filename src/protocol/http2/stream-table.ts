@@ -15,8 +15,6 @@ export type Http2Fault = "protocol" | "malformed" | "flood";
 
 export abstract class StreamTable extends FrameReader {
   readonly sender: Sender;
-  /** Monotonic; set by the owner before it calls anything else. */
-  nowMs = 0;
   /** No new streams: the peer or we have said GOAWAY. */
   isGoingAway = false;
   protected readonly streams = new Map<number, Http2Stream>();
@@ -161,6 +159,7 @@ export abstract class StreamTable extends FrameReader {
   sweep(): void {
     const isLate = this.nowMs - this.startedMs > limits.SETTINGS_TIMEOUT_MS;
     if (!this.isAcknowledged && isLate) return this.fail(ErrorCode.settingsTimeout);
+    if (this.blockMs > limits.BLOCK_TIMEOUT_MS) return this.calm();
     for (const stream of [...this.streams.values()]) {
       if (stream.weEnded && stream.resetAtMs !== 0) {
         if (this.nowMs >= stream.resetAtMs) this.resetStream(stream, ErrorCode.noError, false);
