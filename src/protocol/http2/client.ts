@@ -7,7 +7,6 @@ import { ErrorCode } from "../../codec/http2/error-code.ts";
 import { PREFACE, STREAM_ID_MAX } from "../../codec/http2/frame-head.ts";
 import { ResponseFields } from "../../codec/http2/response-fields.ts";
 import { Setting } from "../../codec/http2/settings.ts";
-import { TrailerFields } from "../../codec/http2/trailer-fields.ts";
 import { blockBytesMax, encodeRequestHead } from "../../codec/http2/write-head.ts";
 import { Http2Connection, type Http2Memory } from "./connection.ts";
 import { INTERIM_MAX } from "./limits.ts";
@@ -36,7 +35,6 @@ export abstract class ClientStream extends Http2Stream {
 export abstract class Http2Client extends Http2Connection {
   readonly #head = new ResponseHead();
   readonly #fields = new ResponseFields();
-  readonly #trailers = new TrailerFields();
   #nextId: number;
 
   /** `firstId` is odd; only tests begin elsewhere than at 1. */
@@ -118,7 +116,7 @@ export abstract class Http2Client extends Http2Connection {
       if (stream === undefined) return this.lateHeaders(id);
       return this.resetStream(stream, ErrorCode.streamClosed, true);
     }
-    if (stream.hasHead) return this.#onTrailers(stream, isEnd, block, start, end);
+    if (stream.hasHead) return this.takeTrailers(stream, isEnd, block, start, end);
     const head = this.#head;
     this.#fields.begin(head, bytes, decodedAt);
     if (!decoder.decode(block, start, end, bytes, decodedAt, this.#fields)) {
@@ -137,28 +135,5 @@ export abstract class Http2Client extends Http2Connection {
     if (isEnd) stream.peerEnded = true;
     stream.onResponse(head, decodedAt, isEnd);
     if (isEnd) this.closeIfDone(stream);
-  }
-
-  #onTrailers(
-    stream: ClientStream,
-    isEnd: boolean,
-    block: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    const { decodedAt } = this.memory;
-    const trailers = this.#trailers;
-    trailers.begin(decodedAt);
-    if (!this.decoder.decode(block, start, end, this.bytes, decodedAt, trailers)) {
-      return this.fail(ErrorCode.compressionError);
-    }
-    const isShort = stream.contentLeft > 0;
-    if (!isEnd || trailers.isMalformed || isShort || this.decoder.isTooLarge) {
-      return this.malformed(stream);
-    }
-    stream.peerEnded = true;
-    trailers.restoreCase(this.bytes, this.decoder.outEnd);
-    stream.onTrailers(trailers.fields, decodedAt);
-    this.closeIfDone(stream);
   }
 }

@@ -24,7 +24,8 @@ export class ClosedStreams {
   /** One that had ended has been reset besides: by the peer, who knows now, or by us. Rare. */
   set(id: number, how: Closed): void {
     const at = this.#ids?.indexOf(id) ?? -1;
-    if (at !== -1) this.#how[at] = how;
+    if (at === -1) this.add(id, how);
+    else this.#how[at] = how;
   }
 
   /** Off the hot path: asked only for frames that should not have come. */

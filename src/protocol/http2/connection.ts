@@ -12,6 +12,7 @@ import { HpackEncoder } from "../../codec/hpack/encoder.ts";
 import { ErrorCode } from "../../codec/http2/error-code.ts";
 import { Flag } from "../../codec/http2/frame-head.ts";
 import { INITIAL_WINDOW_BYTES, WINDOW_BYTES_MAX } from "../../codec/http2/settings.ts";
+import { TrailerFields } from "../../codec/http2/trailer-fields.ts";
 import { encodeTrailers } from "../../codec/http2/write-head.ts";
 import { Closed } from "./closed-streams.ts";
 
@@ -36,6 +37,7 @@ export abstract class Http2Connection extends StreamTable {
   readonly encoder = new HpackEncoder();
   protected readonly memory: Http2Memory;
   protected readonly decoder = new HpackDecoder();
+  readonly #trailers = new TrailerFields();
   readonly #isServer: boolean;
   #receiveWindow = limits.CONNECTION_WINDOW_BYTES;
 
@@ -229,5 +231,31 @@ export abstract class Http2Connection extends StreamTable {
     if (this.glitches.takeAnswer(this.nowMs)) return true;
     this.calm();
     return false;
+  }
+
+  /** A second block on a stream: its trailer section. */
+  protected takeTrailers(
+    stream: Http2Stream,
+    isEnd: boolean,
+    block: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const { decodedAt } = this.memory;
+    const trailers = this.#trailers;
+    trailers.begin(decodedAt);
+    if (!this.decoder.decode(block, start, end, this.bytes, decodedAt, trailers)) {
+      return this.fail(ErrorCode.compressionError);
+    }
+    if (stream.peerEnded) return this.resetStream(stream, ErrorCode.streamClosed, true);
+    // §8.1: trailers are the last thing on a stream.
+    const isShort = stream.contentLeft > 0;
+    if (!isEnd || trailers.isMalformed || isShort || this.decoder.isTooLarge) {
+      return this.malformed(stream);
+    }
+    stream.peerEnded = true;
+    trailers.restoreCase(this.bytes, this.decoder.outEnd);
+    stream.onTrailers(trailers.fields, decodedAt);
+    this.closeIfDone(stream);
   }
 }

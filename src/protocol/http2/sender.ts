@@ -85,6 +85,7 @@ export class Sender {
   sendBlock(stream: Http2Stream, end: number, isEnd: boolean): void {
     const { bytes } = this.#output;
     const start = this.#framed;
+    this.#framed = -1;
     if (start === -1) return this.#sendLongBlock(stream, end, isEnd);
     const flags = isEnd ? Flag.endStream | Flag.endHeaders : Flag.endHeaders;
     const length = end - start - FRAME_HEAD_BYTES;

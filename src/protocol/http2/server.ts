@@ -7,7 +7,6 @@ import { ErrorCode } from "../../codec/http2/error-code.ts";
 import { PREFACE, STREAM_ID_MAX } from "../../codec/http2/frame-head.ts";
 import { RequestFields } from "../../codec/http2/request-fields.ts";
 import { Setting } from "../../codec/http2/settings.ts";
-import { TrailerFields } from "../../codec/http2/trailer-fields.ts";
 import { Closed } from "./closed-streams.ts";
 import { Http2Connection, type Http2Memory } from "./connection.ts";
 import { Glitch, STREAMS_MAX } from "./limits.ts";
@@ -37,7 +36,6 @@ export abstract class ServerStream extends Http2Stream {
 
 export abstract class Http2Server extends Http2Connection {
   readonly #fields = new RequestFields();
-  readonly #trailers = new TrailerFields();
   #prefaceBytes = 0;
   /** Streams above are ignored: the client knew that we go away. */
   #lastAccepted = STREAM_ID_MAX;
@@ -114,7 +112,7 @@ export abstract class Http2Server extends Http2Connection {
   ): void {
     if ((id & 1) === 0) return this.fail(ErrorCode.protocolError);
     const stream = this.streams.get(id);
-    if (stream !== undefined) return this.#onTrailers(stream, isEnd, block, start, end);
+    if (stream !== undefined) return this.takeTrailers(stream, isEnd, block, start, end);
     if (id > this.lastPeerId && id <= this.#lastAccepted && this.streams.size < STREAMS_MAX) {
       return this.#onRequest(id, isEnd, isSelfDependent, block, start, end);
     }
@@ -162,30 +160,5 @@ export abstract class Http2Server extends Http2Connection {
     if (verdict === "ok") return stream.onRequest(head, decodedAt, isEnd);
     this.returnHead(head);
     stream.onBadRequest(verdict);
-  }
-
-  #onTrailers(
-    stream: Http2Stream,
-    isEnd: boolean,
-    block: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    const { decodedAt } = this.memory;
-    const trailers = this.#trailers;
-    trailers.begin(decodedAt);
-    if (!this.decoder.decode(block, start, end, this.bytes, decodedAt, trailers)) {
-      return this.fail(ErrorCode.compressionError);
-    }
-    if (stream.peerEnded) return this.resetStream(stream, ErrorCode.streamClosed, true);
-    // §8.1: trailers are the last thing on a stream.
-    const isShort = stream.contentLeft > 0;
-    if (!isEnd || trailers.isMalformed || isShort || this.decoder.isTooLarge) {
-      return this.malformed(stream);
-    }
-    stream.peerEnded = true;
-    trailers.restoreCase(this.bytes, this.decoder.outEnd);
-    stream.onTrailers(trailers.fields, decodedAt);
-    this.closeIfDone(stream);
   }
 }

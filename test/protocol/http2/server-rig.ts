@@ -2,7 +2,7 @@
 import type { FieldSection } from "../../../src/codec/http1/field-section.ts";
 import { RequestHead } from "../../../src/codec/http1/request-head.ts";
 import { ResponseHead } from "../../../src/codec/http1/response-head.ts";
-import { encodeResponseHead } from "../../../src/codec/http2/write-head.ts";
+import { blockBytesMax, encodeResponseHead } from "../../../src/codec/http2/write-head.ts";
 import type { Http2Memory } from "../../../src/protocol/http2/connection.ts";
 import { Http2Server, ServerStream } from "../../../src/protocol/http2/server.ts";
 import type { Http2Fault } from "../../../src/protocol/http2/stream-table.ts";
@@ -110,7 +110,7 @@ export class TestServer extends Http2Server {
     memory.set(bytes, CONTENT);
     this.#head.reset();
     this.#head.parse(memory, CONTENT, CONTENT + bytes.length);
-    const { start } = memoryOf().scratch;
+    const start = this.sender.beginBlock(blockBytesMax(bytes.length, this.#head.fields.count));
     const end = encodeResponseHead(this.encoder, memory, CONTENT, this.#head, memory, start, -1);
     this.sender.sendBlock(this.stream(id), end, isEnd);
   }
