@@ -37,6 +37,8 @@ export class Context {
   /** Writes an access log line; null while nobody wants one. */
   access: ((line: string) => void) | null = null;
   isDraining = false;
+  /** The process drains, although this worker may not have been woken yet to begin with it. */
+  readonly isLeaving: () => boolean;
   inFlight = 0;
   /** What streams keep because the other side is slow. */
   readonly keptBudget = new KeptBudget();
@@ -58,6 +60,7 @@ export class Context {
     this.learned = parts.learned;
     this.isOwn = parts.isOwn;
     this.detectTimeoutMs = parts.detectTimeoutMs;
+    this.isLeaving = parts.isLeaving;
     this.http2 = new Http2Pools(this);
     this.http2Memory = {
       budget: this.keptBudget,
@@ -118,4 +121,5 @@ export type ContextParts = Pick<
   | "learned"
   | "isOwn"
   | "detectTimeoutMs"
+  | "isLeaving"
 >;

@@ -68,6 +68,7 @@ class Worker {
       learned: new LearnedTargets(memory),
       isOwn: ownAddresses(data),
       detectTimeoutMs: start.detectTimeoutMs,
+      isLeaving: () => isDraining(memory),
     });
     if (data.accessLog) this.#context.access = (line) => this.#tell({ kind: "access", line });
     this.#adopter = new Adopter(this.#context, this.#ring, start);
