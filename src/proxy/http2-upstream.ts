@@ -37,6 +37,10 @@ class Frames extends Http2Client {
     this.#owner.onRoom();
   }
   protected override onPingAck(): void {}
+  protected override onGoAway(lastId: number, code: number): void {
+    this.#owner.context.count("http2_goaways_received");
+    super.onGoAway(lastId, code);
+  }
   protected override onFault(fault: Http2Fault): void {
     this.#owner.onPeerFault(fault);
   }
