@@ -18,15 +18,15 @@ const test = suite("tidy");
 
 /** Lowest first. Folders of one rank do not import each other. */
 const RANKS: readonly (readonly string[])[] = [
-  ["lib", "mesh"],
+  ["lib", "mesh", "proto"],
   ["codec", "shared"],
   ["net", "protocol"],
   ["metrics"],
-  ["balancer", "discovery"],
-  ["proxy"],
+  ["balancer", "discovery", "identity"],
+  ["proxy", "rpc"],
   ["worker"],
   ["acceptor"],
-  ["admin"],
+  ["admin", "control"],
   ["cli"],
 ];
 

@@ -6,6 +6,10 @@ type BunFfi = {
     path: string,
     symbols: Record<string, { args: string[]; returns: string }>,
   ): { symbols: Record<string, CFunction> };
+  readonly JSCallback: new (
+    work: CFunction,
+    signature: { args: string[]; returns: string },
+  ) => { readonly ptr: number | bigint | null };
   toArrayBuffer(address: number, offset: number, bytes: number): ArrayBuffer;
 };
 
@@ -40,16 +44,21 @@ const IDLE_TIMEOUT_S = 255;
 
 const ffi = (await import(FFI_MODULE)) as BunFfi;
 const self = (globalThis as unknown as { Bun: BunGlobal }).Bun;
+/** Kept, so that they are not collected while C code may call them. */
+const callbacks: object[] = [];
 
 export const bun: Runtime = {
   name: "bun",
   version: self.version,
   openLibrary(path, functions) {
     const symbols: Record<string, { args: string[]; returns: string }> = {};
-    for (const [name, signature] of Object.entries(functions)) {
-      symbols[name] = declare(signature);
-    }
+    for (const [name, signature] of Object.entries(functions)) symbols[name] = declare(signature);
     return ffi.dlopen(path, symbols).symbols;
+  },
+  callback(signature, work) {
+    const callback = new ffi.JSCallback(work, declare(signature));
+    callbacks.push(callback);
+    return Number(callback.ptr);
   },
   viewMemory(address, bytes) {
     return ffi.toArrayBuffer(address, 0, bytes);

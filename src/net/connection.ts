@@ -1,5 +1,6 @@
 /**
- * A TCP connection on a thread's loop. Readiness comes from epoll's edges and is kept in
+ * A TCP connection on a thread's loop, perhaps with TLS in it: then what is read and written here is
+ * the plaintext. Readiness comes from epoll's edges and is kept in
  * `readable`; writing tries the socket first and queues the rest in chunks, whose limit is kept by
  * the reader of the other side: it stops reading while anything is queued here.
  *
@@ -7,7 +8,7 @@
  */
 import { assert } from "../lib/assert.ts";
 import type { Arena } from "./arena.ts";
-import { INPUT, NONE } from "./arena.ts";
+import { CHUNK_BYTES, INPUT, NONE } from "./arena.ts";
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -17,12 +18,15 @@ import {
   Errno,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
+  MSG_PEEK,
   SHUT_WR,
 } from "./constants.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { errno, libc } from "./libc.ts";
 import type { Deferred, Loop } from "./loop.ts";
 import { OutputQueue } from "./output-queue.ts";
+import type { TlsContext } from "./tls-context.ts";
+import { type Handshake, TlsSession } from "./tls-session.ts";
 
 export const END = 0;
 export const WAIT = -1;
@@ -55,6 +59,7 @@ export abstract class Connection implements Deferred {
   bytesRead = 0;
   bytesWritten = 0;
   output: OutputQueue;
+  tls: TlsSession | null = null;
   protected readonly io: Io;
   #place = NONE;
   #hangup = false;
@@ -105,6 +110,8 @@ export abstract class Connection implements Deferred {
     this.isBroken = other.isBroken;
     this.bytesRead = other.bytesRead;
     this.bytesWritten = other.bytesWritten;
+    this.tls = other.tls;
+    other.tls = null;
     // Without queued bytes each keeps its own: somebody may hold it already.
     if (other.queuedBytes > 0) {
       const { output } = this;
@@ -137,10 +144,24 @@ export abstract class Connection implements Deferred {
     this.io.arena.isInputHeld = isHeld;
   }
 
+  /**
+   * Begins TLS, in the context's role; `serverName` is what a client asks for. Nothing may have been
+   * read or written before. `handshake` follows upon each readiness.
+   */
+  startTls(context: TlsContext, serverName: string | null): void {
+    this.tls = new TlsSession(this.io.arena, context, this.fd, serverName);
+  }
+
+  /** Goes on with the handshake; `tls.failure` says why it failed. */
+  handshake(): Handshake {
+    return this.tls?.handshake() ?? "failed";
+  }
+
   /** Reads up to `max` bytes to `arena.bytes[at, …)`. */
   read(at: number, max: number): number {
     const { arena } = this.io;
     assert(at !== INPUT || !arena.isInputHeld, "bytes at INPUT are in use");
+    if (this.tls !== null) return this.#readTls(this.tls, at, max);
     const count = libc.recv(this.fd, arena.address + at, max, MSG_DONTWAIT);
     if (count > 0) {
       this.bytesRead += count;
@@ -153,6 +174,26 @@ export abstract class Connection implements Deferred {
     if (!this.#hasError && !FATAL.has(errno())) return WAIT;
     this.isBroken = true;
     return BROKEN;
+  }
+
+  #readTls(tls: TlsSession, at: number, max: number): number {
+    const count = tls.read(at, max);
+    this.readable = tls.hasMore && count !== END && count !== BROKEN;
+    if (count > 0) this.bytesRead += count;
+    else if (count === BROKEN) this.isBroken = true;
+    return count;
+  }
+
+  /**
+   * Shows at `at` what the next `read` will return, a chunk at the most, without using it up. Returns
+   * the bytes shown, or END, WAIT or BROKEN.
+   */
+  peek(at: number): number {
+    const { arena } = this.io;
+    const { tls } = this;
+    if (tls !== null) return tls.peek(at);
+    const count = libc.recv(this.fd, arena.address + at, CHUNK_BYTES, MSG_PEEK | MSG_DONTWAIT);
+    return count >= 0 ? count : WAIT;
   }
 
   /** Writes `arena.bytes[at, end)`; what the socket does not take now is queued. */
@@ -169,12 +210,18 @@ export abstract class Connection implements Deferred {
   /** Sends a FIN once all that was written is on its way. */
   end(): void {
     if (this.queuedBytes > 0) this.#endAfterFlush = true;
-    else if (this.fd !== NONE) libc.shutdown(this.fd, SHUT_WR);
+    else if (this.fd !== NONE) this.#sendEnd();
+  }
+
+  #sendEnd(): void {
+    this.tls?.end();
+    libc.shutdown(this.fd, SHUT_WR);
   }
 
   /** Closes at once; what is queued is lost. */
   close(): void {
     if (this.fd === NONE) return;
+    if (!this.isBroken && this.queuedBytes === 0) this.tls?.end();
     const fd = this.#release();
     this.io.descriptors.close(fd);
   }
@@ -193,10 +240,13 @@ export abstract class Connection implements Deferred {
     this.fd = NONE;
     this.readable = false;
     this.output.clear();
+    this.tls?.free();
+    this.tls = null;
     return fd;
   }
 
   #send(at: number, end: number): number {
+    if (this.tls !== null) return this.#sendTls(this.tls, at, end);
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     const count = libc.send(this.fd, this.io.arena.address + at, end - at, flags);
     if (count >= 0) {
@@ -205,6 +255,20 @@ export abstract class Connection implements Deferred {
     }
     if (this.#hasError || FATAL.has(errno())) this.isBroken = true;
     return 0;
+  }
+
+  /** A record at a time: as many as the socket takes. */
+  #sendTls(tls: TlsSession, at: number, end: number): number {
+    const { address } = this.io.arena;
+    let from = at;
+    while (from < end) {
+      const count = tls.write(address + from, end - from);
+      if (count === BROKEN) this.isBroken = true;
+      if (count <= 0) break;
+      from += count;
+    }
+    this.bytesWritten += from - at;
+    return from - at;
   }
 
   /** Queues `arena.bytes[at, end)`, to be sent by the next `flush` together with what follows. */
@@ -227,6 +291,6 @@ export abstract class Connection implements Deferred {
       const sent = firstEnd > first ? this.#send(first, firstEnd) : 0;
       if (!output.sent(sent)) return;
     }
-    if (!this.isBroken && this.#endAfterFlush) libc.shutdown(this.fd, SHUT_WR);
+    if (!this.isBroken && this.#endAfterFlush) this.#sendEnd();
   }
 }

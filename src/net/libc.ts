@@ -31,6 +31,7 @@ const FUNCTIONS = {
   read: f("i32", "i32", "address", "size"),
   write: f("i32", "i32", "address", "size"),
   mmap: f("address", "address", "size", "i32", "i32", "i32", "i64"),
+  memcpy: f("address", "address", "address", "size"),
   madvise: f("i32", "address", "size", "i32"),
   clock_gettime: f("i32", "i32", "address"),
   getrlimit: f("i32", "i32", "address"),

@@ -1,6 +1,6 @@
 /** Which runtime this is, and the few things that only it can do. Nothing else asks. */
 
-/** Kinds of argument and result of a C function, as far as libc needs them. */
+/** Kinds of argument and result of a C function, as far as libc and OpenSSL need them. */
 export type CType = "i32" | "u32" | "i64" | "address" | "size";
 
 /** A C function: its arguments and its result. */
@@ -16,6 +16,11 @@ export type Runtime = {
     path: string,
     functions: Readonly<Record<string, CSignature>>,
   ): Record<string, CFunction>;
+  /**
+   * The address of a C function that calls `work`, on the thread that made it and only while that
+   * thread is inside a call of a C function. It lives as long as the process.
+   */
+  callback(signature: CSignature, work: CFunction): number;
   /** A view of native memory; it must never be freed while the view is in use. */
   viewMemory(address: number, bytes: number): ArrayBuffer;
   /** Serves HTTP for the admin API (not the data path). */
