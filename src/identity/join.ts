@@ -1,0 +1,290 @@
+/**
+ * The identity of a sidecar from the control plane (`--control`, `--token`).
+ *
+ *                     ┌────────── taken ──────────▶ resting ──┐
+ *   start ──▶ asking ─┤                                       ├─ due ──▶ asking
+ *                     └── failed, refused, late ──▶ waiting ──┘
+ *
+ * asking    One attempt under a deadline: new key, request, answer, check (join-round.ts). It is
+ *           authenticated by the certificate in use while that is valid, else by the token; after a
+ *           refusal of the certificate the next attempt is by the token.
+ * resting   Due after 70 % of what is left (renewal.ts), or soon when the anchors have changed.
+ * waiting   Due after a backoff. The last good certificate stays in use until it expires.
+ *
+ * Due is a monotonic time, which no clock that is set can put off. A time of day goes with it: when
+ * that is reached first, the clock was set forwards or the machine slept, and the certificate may be
+ * near its end. Both are looked at once a second, the time of day for nothing else but validity.
+ */
+import type { Credentials, Identity } from "../mesh/credentials.ts";
+import { identityText } from "../mesh/identity.ts";
+import { makeKeyAndCsr } from "./csr.ts";
+import {
+  type Certified,
+  type Certify,
+  type CertifyRequest,
+  certifyRequest,
+  isRefusal,
+  type MakeKey,
+  RoundError,
+  readAnswer,
+} from "./join-round.ts";
+import type { JoinToken } from "./join-token.ts";
+import type { Refused } from "./load.ts";
+import { askTimeoutMs, refreshDelayMs, retryDelayMs, soonDelayMs } from "./renewal.ts";
+import type { IdentitySource, IdentityStatus, SourceDeps } from "./source.ts";
+import { oneLine, StatusRecord } from "./status.ts";
+
+/** How often the clocks are compared. */
+const LOOK_MS = 1_000;
+/** A request during which the clock was set by more tells nothing of the control plane's clock. */
+const CLOCK_STEP_MS = 500;
+/** Control planes date certificates back by so much, ours and Linkerd's. */
+const CLOCK_SKEW_ALLOWED_MS = 20_000;
+
+export type JoinOptions = SourceDeps & {
+  readonly identity: Identity;
+  readonly certify: Certify;
+  /** The join token as it is now, see join-argument.ts. */
+  readonly readToken: () => JoinToken | Refused;
+  /** makeKeyAndCsr unless given. */
+  readonly makeKey?: MakeKey;
+  /** Monotonic milliseconds. */
+  readonly nowMs: () => number;
+  /** 32 random bits. */
+  readonly random: () => number;
+  /** `start` rejects after this long; null: it waits. The attempts go on in either case. */
+  readonly startTimeoutMs: number | null;
+};
+
+type Waiter = { readonly resolve: () => void; readonly reject: (error: Error) => void };
+
+export class JoinSource implements IdentitySource {
+  readonly #options: JoinOptions;
+  readonly #record: StatusRecord;
+  #state: "new" | "asking" | "resting" | "waiting" | "stopped" = "new";
+  #current: Credentials | null = null;
+  #dueMs = 0;
+  #dueWallMs = 0;
+  #failures = 0;
+  /** How the last attempt was authenticated. */
+  #isByCertificate = false;
+  #isCertificateRefused = false;
+  /** The anchors changed while an attempt was under way, which may not know of it. */
+  #isStale = false;
+  #pins: readonly Uint8Array[] = [];
+  #abort: AbortController | null = null;
+  #takeTimerBack: (() => void) | null = null;
+  #waiter: Waiter | null = null;
+
+  constructor(options: JoinOptions) {
+    const { identity, wallMs, changed } = options;
+    this.#options = options;
+    this.#record = new StatusRecord({ source: "control", identity, wallMs, changed });
+  }
+
+  get status(): IdentityStatus {
+    return this.#record.status;
+  }
+
+  /**
+   * Begins to ask. Resolves with the first certificate; rejects after `startTimeoutMs`, or when it is
+   * stopped before.
+   */
+  start(): Promise<void> {
+    const { startTimeoutMs, setTimer, nowMs, wallMs } = this.#options;
+    this.#plan(nowMs(), wallMs());
+    this.#state = "waiting";
+    const started = new Promise<void>((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+    });
+    if (startTimeoutMs !== null) {
+      const takeBack = setTimer(startTimeoutMs, () => {
+        const reason = this.status.lastError ?? "the control plane did not answer";
+        this.#settle(new Error(`no certificate within ${startTimeoutMs} ms: ${reason}`));
+      });
+      const { resolve = () => {}, reject = () => {} } = this.#waiter ?? {};
+      this.#waiter = {
+        resolve: () => [takeBack(), resolve()],
+        reject: (error) => [takeBack(), reject(error)],
+      };
+    }
+    this.#look();
+    return started;
+  }
+
+  stop(): void {
+    this.#state = "stopped";
+    this.#abort?.abort();
+    this.#takeTimerBack?.();
+    this.#takeTimerBack = null;
+    this.#settle(new Error("stopped before there was a certificate"));
+  }
+
+  /** Asks soon though nothing is due, because the mesh's trust anchors have changed. */
+  refreshSoon(): void {
+    if (this.#state === "asking") this.#isStale = true;
+    if (this.#state !== "resting" && this.#state !== "waiting") return;
+    const { nowMs, wallMs, random } = this.#options;
+    const delayMs = soonDelayMs(this.#leftMs() ?? 0, random);
+    if (nowMs() + delayMs >= this.#dueMs) return;
+    this.#plan(nowMs() + delayMs, wallMs() + delayMs);
+    this.#record.planned(this.#dueWallMs);
+    this.#arm();
+  }
+
+  #plan(dueMs: number, dueWallMs: number): void {
+    this.#dueMs = dueMs;
+    this.#dueWallMs = dueWallMs;
+  }
+
+  #arm(): void {
+    const { nowMs, setTimer } = this.#options;
+    this.#takeTimerBack?.();
+    const untilDueMs = this.#state === "asking" ? LOOK_MS : this.#dueMs - nowMs();
+    const delayMs = Math.min(Math.max(untilDueMs, 0), LOOK_MS);
+    this.#takeTimerBack = setTimer(delayMs, () => this.#look());
+  }
+
+  /** Once a second, and when something is due. */
+  #look(): void {
+    if (this.#state === "stopped") return;
+    const { nowMs, wallMs, log, identity } = this.#options;
+    const { state, isNew } = this.#record.review();
+    if (isNew && state === "expired") {
+      log.error("the certificate has expired", { identity: identityText(identity) });
+    }
+    const isDue = nowMs() >= this.#dueMs || wallMs() >= this.#dueWallMs;
+    if (isDue && this.#state !== "asking") {
+      this.#state = "asking";
+      this.#ask()
+        .then((credentials) => this.#use(credentials))
+        .then(
+          (credentials) => this.#taken(credentials),
+          (error: unknown) => this.#failed(error),
+        );
+    }
+    this.#arm();
+  }
+
+  async #ask(): Promise<Credentials> {
+    const { identity, wallMs, makeKey = makeKeyAndCsr } = this.#options;
+    const leftMs = this.#leftMs();
+    this.#isByCertificate = leftMs !== null && leftMs > 0 && !this.#isCertificateRefused;
+    const token = this.#options.readToken();
+    const joinToken = "refused" in token ? null : token;
+    // Its file may be gone once the sidecar has joined; what it pinned stays pinned.
+    if (joinToken !== null) this.#pins = joinToken.pins;
+    if (!this.#isByCertificate && "refused" in token) throw new RoundError(token.refused);
+    this.#isStale = false;
+    const timeoutMs = askTimeoutMs(leftMs);
+    return await this.#within(timeoutMs, async (signal) => {
+      const { key, csr } = await makeKey(identity);
+      const byToken = this.#isByCertificate ? null : joinToken;
+      const asked = certifyRequest(identity, csr, byToken, joinToken);
+      const certified = await this.#certify({ ...asked, timeoutMs, signal });
+      const answer = { identity, key, certified, current: this.#current, pins: this.#pins };
+      const read = readAnswer({ ...answer, nowMs: wallMs() });
+      if ("refused" in read) throw new RoundError(read.refused + this.#clockHint());
+      return read;
+    });
+  }
+
+  /** Asks, and measures the control plane's clock by ours. */
+  async #certify(request: CertifyRequest): Promise<Certified> {
+    const { certify, nowMs, wallMs } = this.#options;
+    const [startMs, startWallMs] = [nowMs(), wallMs()];
+    const certified = await certify(request);
+    const [tookMs, tookWallMs] = [nowMs() - startMs, wallMs() - startWallMs];
+    const isSteady = Math.abs(tookWallMs - tookMs) <= CLOCK_STEP_MS;
+    if (certified.serverTimeMs !== null && isSteady && !request.signal.aborted) {
+      this.#record.measured(certified.serverTimeMs - (startWallMs + tookWallMs));
+    }
+    return certified;
+  }
+
+  /** Rejects when the attempt has not ended in time; what it still brings is dropped. */
+  async #within<T>(timeoutMs: number, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const abort = new AbortController();
+    this.#abort = abort;
+    let takeBack: () => void = () => {};
+    const late = new Promise<never>((_, reject) => {
+      takeBack = this.#options.setTimer(timeoutMs, () => {
+        reject(new RoundError(`the control plane did not answer within ${timeoutMs} ms`));
+      });
+      abort.signal.addEventListener("abort", () => reject(new RoundError("stopped")));
+    });
+    try {
+      return await Promise.race([attempt(abort.signal), late]);
+    } finally {
+      takeBack();
+      abort.abort();
+    }
+  }
+
+  #use(credentials: Credentials): Credentials {
+    if (this.#state !== "stopped") this.#options.use(credentials);
+    return credentials;
+  }
+
+  #taken(credentials: Credentials): void {
+    if (this.#state === "stopped") return;
+    const { nowMs, wallMs, random, log } = this.#options;
+    this.#state = "resting";
+    this.#current = credentials;
+    this.#failures = 0;
+    this.#isCertificateRefused = false;
+    const leftMs = Math.max(credentials.notAfterMs - wallMs(), 0);
+    const delayMs = this.#isStale ? soonDelayMs(leftMs, random) : refreshDelayMs(leftMs, random);
+    this.#plan(nowMs() + delayMs, wallMs() + delayMs);
+    this.#arm();
+    this.#record.taken(credentials, this.#dueWallMs);
+    log.info("a certificate was issued", {
+      identity: identityText(credentials.identity),
+      expires: new Date(credentials.notAfterMs).toISOString(),
+      renewal: new Date(this.#dueWallMs).toISOString(),
+    });
+    this.#settle(null);
+  }
+
+  #failed(error: unknown): void {
+    if (this.#state === "stopped") return;
+    const { nowMs, wallMs, random, log } = this.#options;
+    const isRefused = isRefusal(error);
+    const leftMs = this.#leftMs();
+    this.#state = "waiting";
+    this.#failures += 1;
+    this.#isCertificateRefused = isRefused && this.#isByCertificate;
+    // The token is another proof: it is not yet time for the longest wait.
+    const isLongest = isRefused && !this.#isByCertificate;
+    const failure = { failures: this.#failures, leftMs, isRefused: isLongest };
+    const delayMs = retryDelayMs(failure, random);
+    this.#plan(nowMs() + delayMs, wallMs() + delayMs);
+    this.#arm();
+    const reason = oneLine(error instanceof Error ? error.message : String(error));
+    this.#record.failed(reason, this.#dueWallMs);
+    const fields = { reason, failures: this.#failures, retryInMs: delayMs };
+    if (isRefused) log.error("the control plane refuses to certify this sidecar", fields);
+    else log.warn("no certificate was issued", fields);
+  }
+
+  /** Of the certificate in use, by the time of day; null without one. */
+  #leftMs(): number | null {
+    return this.#current === null ? null : this.#current.notAfterMs - this.#options.wallMs();
+  }
+
+  /** A clock that is wrong looks like a certificate that is. */
+  #clockHint(): string {
+    const skewMs = this.status.clockSkewMs ?? 0;
+    if (Math.abs(skewMs) < CLOCK_SKEW_ALLOWED_MS) return "";
+    const side = skewMs > 0 ? "behind" : "ahead of";
+    return `; our clock is ${Math.round(Math.abs(skewMs) / 1e3)} s ${side} the control plane's`;
+  }
+
+  /** Ends the wait of `start`, once. */
+  #settle(error: Error | null): void {
+    const waiter = this.#waiter;
+    this.#waiter = null;
+    if (error === null) waiter?.resolve();
+    else waiter?.reject(error);
+  }
+}
