@@ -1,0 +1,75 @@
+/**
+ * The messages that one stream is to send: they wait here as they came and go to the connection in
+ * pieces of a window, so that the connections' common budget never holds more than that of a stream.
+ */
+import { CONTENT } from "../net/arena.ts";
+import type { Http2Connection } from "../protocol/http2/connection.ts";
+import type { Http2Stream } from "../protocol/http2/stream.ts";
+import { PREFIX_BYTES, writePrefix } from "./message-reader.ts";
+
+/** One window of HTTP/2; the scratch at CONTENT has more room. */
+const PIECE_BYTES = 65_536;
+
+export class Outgoing {
+  /** Bytes, prefixes too, that were given here and that the connection has not taken. */
+  queuedBytes = 0;
+  /** … and that it has taken, in all. */
+  takenBytes = 0;
+  /** The stream is to be ended with the last of these. */
+  endsStream = false;
+  readonly #messages: Uint8Array[] = [];
+  /** How much of the first one, prefix too, was taken. */
+  #offset = 0;
+
+  push(message: Uint8Array): void {
+    this.#messages.push(message);
+    this.queuedBytes += PREFIX_BYTES + message.length;
+  }
+
+  /** A message was begun and is not wholly taken. */
+  get isWithin(): boolean {
+    return this.#offset > 0;
+  }
+
+  clear(): void {
+    this.#messages.length = 0;
+    this.queuedBytes = 0;
+    this.#offset = 0;
+  }
+
+  /** Gives the connection what it can take. False: it has no memory, the stream must be reset. */
+  pump(frames: Http2Connection, stream: Http2Stream): boolean {
+    while (this.queuedBytes > 0 && stream.isOpen && !stream.weEnded && stream.keptBytes === 0) {
+      const end = this.#fill(frames.bytes);
+      const isEnd = this.endsStream && this.queuedBytes === 0;
+      if (!frames.sender.sendData(stream, CONTENT, end, isEnd)) return false;
+    }
+    return true;
+  }
+
+  /** Puts a piece together at CONTENT; returns where it ends. */
+  #fill(bytes: Uint8Array): number {
+    const limit = CONTENT + PIECE_BYTES;
+    let to = CONTENT;
+    while (to + PREFIX_BYTES < limit) {
+      const message = this.#messages[0];
+      if (message === undefined) break;
+      if (this.#offset === 0) {
+        writePrefix(bytes, to, message.length);
+        this.#offset = PREFIX_BYTES;
+        to += PREFIX_BYTES;
+      }
+      const from = this.#offset - PREFIX_BYTES;
+      const count = Math.min(message.length - from, limit - to);
+      bytes.set(message.subarray(from, from + count), to);
+      to += count;
+      this.#offset += count;
+      if (this.#offset < PREFIX_BYTES + message.length) break;
+      this.#messages.shift();
+      this.#offset = 0;
+    }
+    this.queuedBytes -= to - CONTENT;
+    this.takenBytes += to - CONTENT;
+    return to;
+  }
+}
