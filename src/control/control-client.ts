@@ -1,0 +1,189 @@
+/**
+ * A sidecar's way to the control plane, from its main thread: where it is, how it is known, and the
+ * calls. The thread that carries them (rpc/client.ts) is started with the first call. There is a
+ * channel for each certificate that is asked for, and one that stays open to tell of new anchors.
+ */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Certified, CertifyRequest } from "../identity/join-round.ts";
+import { backoffMs } from "../lib/backoff.ts";
+import type { Logger } from "../lib/log.ts";
+import { formatHostPort, type HostPort, parseIp } from "../mesh/address.ts";
+import type { Credentials } from "../mesh/credentials.ts";
+import { identityFor } from "../mesh/identity.ts";
+import type { Arena } from "../net/arena.ts";
+import { CertifyRequestSchema, CertifyResponseSchema } from "../proto/identity_pb.ts";
+import { TrustUpdateSchema, WatchRequestSchema } from "../proto/trust_pb.ts";
+import { type RpcChannel, RpcClientHandle } from "../rpc/client-handle.ts";
+import type { Trust } from "../rpc/client-messages.ts";
+import { RpcError } from "../rpc/status.ts";
+import { CERTIFY, CONTROL_NAME, CONTROL_NAMESPACE, WATCH_TRUST } from "./names.ts";
+
+export type ControlClientOptions = {
+  readonly arena: Arena;
+  readonly log: Pick<Logger, "error" | "debug">;
+  readonly resolveHost: (host: string) => Promise<readonly Uint8Array[]>;
+  /** null: as the token says. */
+  readonly address: HostPort | null;
+  readonly trustDomain: string;
+  /** The certificate in use, by which this sidecar proves who it is; null: there is none yet. */
+  readonly current: () => Credentials | null;
+  /** 32 random bits. */
+  readonly random: () => number;
+};
+
+/** Between two attempts to watch; linkerd2-proxy's, but for its jitter. */
+const WATCH_BACKOFF_MIN_MS = 100;
+const WATCH_BACKOFF_MAX_MS = 60_000;
+
+/** What the renewal looks at of a failure, by its name there. */
+class CertifyError extends Error {
+  /** A status of gRPC. */
+  readonly code: number;
+
+  constructor(cause: RpcError) {
+    super(cause.message);
+    this.code = cause.status;
+  }
+}
+
+async function call(
+  channel: RpcChannel,
+  request: Uint8Array,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  try {
+    return await channel.call(CERTIFY, request, { timeoutMs, signal });
+  } catch (error) {
+    throw error instanceof RpcError ? new CertifyError(error) : error;
+  }
+}
+
+export class ControlClient {
+  readonly #options: ControlClientOptions;
+  #rpc: Promise<RpcClientHandle> | null = null;
+  /** Where the control plane was found last, for the watch. */
+  #address: HostPort | null;
+  #isStopped = false;
+  #wakeWatch: () => void = () => {};
+
+  constructor(options: ControlClientOptions) {
+    this.#options = options;
+    this.#address = options.address;
+  }
+
+  /** Asks for a certificate. Rejects with RpcError, or with an Error that says why it came to none. */
+  async certify(request: CertifyRequest): Promise<Certified> {
+    const { identity, token, csr, joinToken, timeoutMs, signal } = request;
+    if (this.#options.address === null && joinToken !== null) this.#address = joinToken;
+    const current = this.#options.current();
+    const trust = { roots: current?.roots ?? [], pins: joinToken?.pins ?? [] };
+    const channel = await this.#open(token === null ? current : null, trust, timeoutMs);
+    try {
+      const message = create(CertifyRequestSchema, {
+        identity,
+        token: token ?? new Uint8Array(0),
+        certificateSigningRequest: csr,
+      });
+      const bytes = toBinary(CertifyRequestSchema, message);
+      const startMs = performance.now();
+      const response = await call(channel, bytes, timeoutMs, signal);
+      const halfMs = (performance.now() - startMs) / 2;
+      const answer = fromBinary(CertifyResponseSchema, response);
+      // Linkerd's control plane sends no anchors: what is known then is all there is.
+      const roots = answer.trustAnchors.length > 0 ? answer.trustAnchors : (current?.roots ?? []);
+      const serverTimeMs = answer.serverTimeMs === 0n ? null : Number(answer.serverTimeMs) + halfMs;
+      const { leafCertificate: leaf, intermediateCertificates: intermediates } = answer;
+      return { leaf, intermediates, roots, serverTimeMs };
+    } finally {
+      channel.close();
+    }
+  }
+
+  /**
+   * Calls `changed` whenever the mesh's anchors or issuer are others than before. Goes on until
+   * `stop`, whatever happens to the connection.
+   */
+  async watchTrust(changed: () => void): Promise<void> {
+    let known: string | null = null;
+    for (let failures = 0; !this.#isStopped; ) {
+      try {
+        const channel = await this.#open(this.#options.current(), { roots: this.#roots, pins: [] });
+        try {
+          const request = toBinary(WatchRequestSchema, create(WatchRequestSchema));
+          for await (const bytes of channel.stream(WATCH_TRUST, request, { timeoutMs: null })) {
+            const { state } = fromBinary(TrustUpdateSchema, bytes);
+            const text = Buffer.from(state).toString("hex");
+            if (known !== null && known !== text) changed();
+            known = text;
+            failures = 0;
+          }
+        } finally {
+          channel.close();
+        }
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#options.log.debug("the control plane is not watched", { reason });
+      }
+      failures += 1;
+      const { random } = this.#options;
+      await this.#rest(backoffMs(failures, WATCH_BACKOFF_MIN_MS, WATCH_BACKOFF_MAX_MS, random));
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#wakeWatch();
+    const rpc = await this.#rpc?.catch(() => null);
+    await rpc?.stop();
+  }
+
+  get #roots(): readonly Uint8Array[] {
+    return this.#options.current()?.roots ?? [];
+  }
+
+  #rest(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, delayMs);
+      this.#wakeWatch = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async #open(
+    credentials: Credentials | null,
+    trust: Trust,
+    timeoutMs?: number,
+  ): Promise<RpcChannel> {
+    const at = this.#address;
+    if (at === null) throw new Error("it is not known where the control plane is");
+    const ip = parseIp(at.host) ?? (await this.#options.resolveHost(at.host))[0];
+    if (ip === undefined) throw new Error(`${formatHostPort(at.host, at.port)}: no address`);
+    const who = identityFor(CONTROL_NAME, CONTROL_NAMESPACE, this.#options.trustDomain);
+    const name = who?.dns ?? "";
+    const rpc = await this.#start();
+    return await rpc.open({
+      address: { ip, port: at.port },
+      tls: { credentials, serverName: name, expected: name, trust },
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
+  }
+
+  /** A thread that died is started anew by the next call. */
+  #start(): Promise<RpcClientHandle> {
+    const { arena, log } = this.#options;
+    const onFault = (text: string): void =>
+      log.error("the control plane's client failed", { text });
+    if (this.#rpc === null) {
+      const starting = RpcClientHandle.start({ arena, onFault });
+      this.#rpc = starting;
+      const forget = (): void => {
+        if (this.#rpc === starting) this.#rpc = null;
+      };
+      starting.then((rpc) => void rpc.ended.then(forget), forget);
+    }
+    return this.#rpc;
+  }
+}

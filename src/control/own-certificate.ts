@@ -1,0 +1,86 @@
+/**
+ * The control plane's own certificate: made in its own process, shown with the anchor it leads to
+ * (a sidecar that joins knows only the anchor's hash), and made anew at 70 % of its life and whenever
+ * anchors or issuer change.
+ */
+import type { Credentials } from "../mesh/credentials.ts";
+import type { Authority } from "./authority/authority.ts";
+import { makeOwnCredentials } from "./authority/own-credentials.ts";
+import { Refusal } from "./authority/refusal.ts";
+
+const RENEWAL_SHARE = 0.7;
+/** When it could not be made: an issuer that is not valid now, by the clock. */
+const RETRY_MS = 1_000;
+/** setTimeout takes no more than 2^31 ms, and clocks are set meanwhile. */
+const LOOK_MS_MAX = 3_600_000;
+
+export type OwnCertificateOptions = {
+  readonly authority: Authority;
+  readonly trustDomain: string;
+  readonly wallMs: () => number;
+  readonly present: (credentials: Credentials) => void;
+  readonly failed: (reason: string) => void;
+};
+
+export class OwnCertificate {
+  readonly #options: OwnCertificateOptions;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #unsubscribe: () => void = () => {};
+  #isStopped = false;
+
+  constructor(options: OwnCertificateOptions) {
+    this.#options = options;
+  }
+
+  /** Returns the first one, or why there is none; renews from then on until `stop`. */
+  async start(): Promise<Credentials | Refusal> {
+    const { authority } = this.#options;
+    const first = await this.#make();
+    if (first instanceof Refusal) return first;
+    this.#unsubscribe = authority.subscribe(() => void this.#renew());
+    this.#plan(first);
+    return first;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    this.#unsubscribe();
+  }
+
+  async #make(): Promise<Credentials | Refusal> {
+    const { authority, trustDomain, wallMs } = this.#options;
+    const made = await makeOwnCredentials(authority, trustDomain, wallMs());
+    if (made instanceof Refusal) return made;
+    return { ...made, certificates: [...made.certificates, authority.state.anchor.der] };
+  }
+
+  /** Never rejects. */
+  async #renew(): Promise<void> {
+    const { failed, present } = this.#options;
+    if (this.#isStopped) return;
+    try {
+      const made = await this.#make();
+      if (this.#isStopped) return;
+      if (!(made instanceof Refusal)) {
+        present(made);
+        return this.#plan(made);
+      }
+      failed(made.reason);
+    } catch (error) {
+      failed(error instanceof Error ? error.message : String(error));
+    }
+    this.#arm(RETRY_MS);
+  }
+
+  #plan({ notAfterMs }: Credentials): void {
+    const leftMs = notAfterMs - this.#options.wallMs();
+    this.#arm(Math.max(leftMs * RENEWAL_SHARE, RETRY_MS));
+  }
+
+  #arm(delayMs: number): void {
+    clearTimeout(this.#timer);
+    // Longer than that is looked at again: making one too many costs 4 ms an hour.
+    this.#timer = setTimeout(() => void this.#renew(), Math.min(delayMs, LOOK_MS_MAX));
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * The control plane: an authority in a folder, a gRPC server in a thread of its own, and an admin
+ * API. Everything is opened before anything is served, so a mistake ends the program with one line.
+ */
+
+import type { Logger } from "../lib/log.ts";
+import { writeStderr } from "../lib/stderr.ts";
+import { formatHostPort, formatIp, type HostPort, parseIp } from "../mesh/address.ts";
+import { Arena } from "../net/arena.ts";
+import { openHttp } from "../net/http-listener.ts";
+import { listen, raiseDescriptorLimit } from "../net/listener.ts";
+import { OpenSslMissing } from "../net/openssl.ts";
+import { runtime } from "../net/runtime.ts";
+import { RpcServerHandle } from "../rpc/server-handle.ts";
+import { controlAdmin } from "./admin.ts";
+import { type AuditEvent, auditLine } from "./authority/audit.ts";
+import { Authority } from "./authority/authority.ts";
+import { Certifier } from "./authority/certify.ts";
+import { Fault } from "./authority/fault.ts";
+import { Refusal } from "./authority/refusal.ts";
+import { TokenCheck } from "./authority/token-check.ts";
+import { OwnCertificate } from "./own-certificate.ts";
+import { methodsOf } from "./services.ts";
+import { writeSettings } from "./settings.ts";
+
+export type ControlConfig = {
+  readonly dir: string;
+  /** An IP address and a port; port 0 picks one. */
+  readonly listen: HostPort;
+  /** Where sidecars reach it; null: as it listens. */
+  readonly advertise: HostPort | null;
+  readonly admin: HostPort;
+  readonly trustDomain: string;
+  /** Of the certificates it issues. */
+  readonly lifetimeMs: number;
+  readonly logFormat: "text" | "json";
+  readonly shutdownGraceMs: number;
+};
+
+export type Control = {
+  /** Where it listens: `control HOST:PORT`, `admin HOST:PORT`. */
+  readonly bound: readonly string[];
+  stop(): Promise<void>;
+};
+
+/** A reason not to start: one line for stderr. */
+export class ControlError extends Error {}
+
+const BACKLOG = 4_096;
+const MAIN_CHUNKS = 1;
+/** Connections that stay open after the grace are cut; the admin API's are not waited for at all. */
+const ADMIN_CLOSE_MS = 500;
+
+export async function startControl(config: ControlConfig, log: Logger): Promise<Control> {
+  const arena = new Arena(MAIN_CHUNKS);
+  raiseDescriptorLimit(arena);
+  const wallMs = Date.now;
+  const audit = (event: AuditEvent): void => {
+    writeStderr(`${auditLine(event, config.logFormat)}\n`);
+  };
+  const onFault = (fault: Fault | null): void => {
+    if (fault === null) log.info("the authority's folder is in order again");
+    else log.error("the authority goes on with what it had", { reason: fault.reason });
+  };
+  const { dir, lifetimeMs, trustDomain } = config;
+  const authority = orThrow(
+    await Authority.open({ dir, lifetimeMs, nowMs: wallMs, audit, onFault }),
+  );
+  const tokens = new TokenCheck(dir, onFault);
+  const certifier = new Certifier({ authority, tokens, trustDomain, audit });
+  const own = new OwnCertificate({
+    authority,
+    trustDomain,
+    wallMs,
+    present: (credentials) => server.present(credentials),
+    failed: (reason) =>
+      log.error("the control plane's own certificate was not renewed", { reason }),
+  });
+  const ip = parseIp(config.listen.host);
+  if (ip === null) throw new ControlError(`--listen: ${config.listen.host} is no address`);
+  const opened = listen(arena, { ip, port: config.listen.port }, BACKLOG);
+  if ("error" in opened) throw new ControlError(`--listen: ${opened.error}`);
+  const listening = formatHostPort(formatIp(opened.ip), opened.port);
+  const address = advertised(config, opened.port);
+  orThrow(await writeSettings(dir, trustDomain, address));
+  const credentials = await own.start();
+  if (credentials instanceof Refusal) throw new ControlError(credentials.reason);
+  const server = await startServer({
+    arena,
+    listenFds: [opened.fd],
+    methods: methodsOf({ authority, certifier, wallMs }),
+    credentials,
+    onFault: (text) => log.error("the control plane's server failed", { text }),
+  });
+  void server.ended.then((reason) => {
+    if (reason === null) return;
+    // Nobody is served any more: better to end, and be started anew, than to look alive.
+    log.error("the control plane's server ended", { reason });
+    process.exit(1);
+  });
+  const admin = controlAdmin({ authority, certifier, counts: () => server.counts, wallMs });
+  const adminServer = await openHttp(config.admin, admin.fetch);
+  if ("error" in adminServer) throw new ControlError(`--admin: ${adminServer.error}`);
+  authority.start();
+  const bound = [
+    `control ${listening}`,
+    `admin ${formatHostPort(config.admin.host, adminServer.port)}`,
+  ];
+  for (const line of bound) log.info(`listening: ${line}`);
+  log.info("ready", { address, trustDomain, runtime: runtime.name });
+  return {
+    bound,
+    stop: async () => {
+      admin.drain();
+      own.stop();
+      authority.close();
+      await server.stop(config.shutdownGraceMs);
+      const late = new Promise<void>((resolve) => setTimeout(resolve, ADMIN_CLOSE_MS).unref());
+      await Promise.race([adminServer.close(), late]);
+    },
+  };
+}
+
+function orThrow<T>(value: T | Fault): T {
+  if (value instanceof Fault) throw new ControlError(value.reason);
+  return value;
+}
+
+async function startServer(
+  options: Parameters<typeof RpcServerHandle.start>[0],
+): Promise<RpcServerHandle> {
+  try {
+    return await RpcServerHandle.start(options);
+  } catch (error) {
+    if (error instanceof OpenSslMissing) throw new ControlError(error.message);
+    throw new ControlError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** `0.0.0.0` is no address to reach it at; on one machine loopback is. */
+function advertised({ advertise, listen: { host } }: ControlConfig, port: number): string {
+  if (advertise !== null) return formatHostPort(advertise.host, advertise.port);
+  const isAny = host === "0.0.0.0" || host === "::";
+  return formatHostPort(isAny ? "127.0.0.1" : host, port);
+}

@@ -1,0 +1,80 @@
+/** The control plane's methods: bytes of gRPC to the authority and back. */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type CertifyRequest,
+  CertifyRequestSchema,
+  CertifyResponseSchema,
+} from "../proto/identity_pb.ts";
+import type { CallInfo, RpcMethod } from "../rpc/server-handle.ts";
+import { RpcError, Status, statusOf } from "../rpc/status.ts";
+import type { Authority } from "./authority/authority.ts";
+import type { Certifier } from "./authority/certify.ts";
+import { Refusal } from "./authority/refusal.ts";
+import { CERTIFY, WATCH_TRUST } from "./names.ts";
+import { trustFeed } from "./trust-feed.ts";
+
+export type Services = {
+  readonly authority: Authority;
+  readonly certifier: Certifier;
+  /** Time of day, milliseconds since 1970. */
+  readonly wallMs: () => number;
+};
+
+export function methodsOf(services: Services): RpcMethod[] {
+  return [
+    {
+      kind: "unary",
+      path: CERTIFY,
+      handler: (request, call) => certify(services, request, call),
+    },
+    {
+      kind: "server-streaming",
+      path: WATCH_TRUST,
+      handler: (_request, call) => watchTrust(services, call),
+    },
+  ];
+}
+
+async function certify(
+  { certifier, wallMs }: Services,
+  request: Uint8Array,
+  { peer }: CallInfo,
+): Promise<Uint8Array> {
+  const { identity, token, certificateSigningRequest } = parse(request);
+  const answer = await certifier.certify({
+    requested: identity,
+    token,
+    csr: certificateSigningRequest,
+    peerAddress: peer.address,
+    peerIdentity: peer.identity,
+    nowMs: wallMs(),
+  });
+  if (answer instanceof Refusal) {
+    throw new RpcError(statusOf(answer.status) ?? Status.unknown, answer.reason);
+  }
+  const response = create(CertifyResponseSchema, {
+    leafCertificate: answer.leaf,
+    intermediateCertificates: [...answer.intermediates],
+    validUntil: timestampFromMs(answer.validUntilMs),
+    trustAnchors: [...answer.roots],
+    serverTimeMs: BigInt(wallMs()),
+  });
+  return toBinary(CertifyResponseSchema, response);
+}
+
+function parse(request: Uint8Array): CertifyRequest {
+  try {
+    return fromBinary(CertifyRequestSchema, request);
+  } catch {
+    throw new RpcError(Status.invalidArgument, "the request is no CertifyRequest");
+  }
+}
+
+/** What is trusted is no secret, but a stream is held open for those of the mesh alone. */
+function watchTrust({ authority }: Services, { peer, signal }: CallInfo) {
+  if (peer.identity === null) {
+    throw new RpcError(Status.unauthenticated, "only for who shows a certificate");
+  }
+  return trustFeed(authority, signal);
+}
