@@ -21,6 +21,7 @@ for (const count of [3, 30, 300]) {
     ip: Uint8Array.of(127, 0, 0, 1),
     port: 8_000 + row,
     speaks: "any" as const,
+    peer: null,
   }));
   for (const endpoint of endpoints) balancer.observe(endpoint, 1_000 + endpoint.row * 7, 1_000);
   const first = endpoints.slice(0, 1);

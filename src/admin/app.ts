@@ -5,6 +5,7 @@ import { METRICS_CONTENT_TYPE } from "../metrics/text.ts";
 import type { EndpointsView } from "./endpoints-view.ts";
 import { hasLocalHost, isLocalPeer, isSameOrigin } from "./guard.ts";
 import { type BoundPort, type Readiness, readinessText } from "./health.ts";
+import type { IdentityView } from "./identity-view.ts";
 import { pageHtml, pagePolicy } from "./page.ts";
 import { readSmallBody } from "./read-body.ts";
 import { shared } from "./share.ts";
@@ -17,6 +18,8 @@ export type AdminDeps = {
   readonly endpoints: () => EndpointsView;
   /** What the program was told to do, as JSON; nothing secret. */
   readonly config: () => unknown;
+  /** See identity-view.ts. */
+  readonly identity: () => IdentityView;
   readonly logLevel: () => LogLevel;
   readonly setLogLevel: (level: LogLevel) => void;
   /** Begins to drain. Called once, however many ask, and not waited for. */
@@ -130,6 +133,11 @@ function routesOf(deps: AdminDeps): Route[] {
       paths: ["/endpoints"],
       isLocal: true,
       methods: { GET: (context) => context.json(deps.endpoints()) },
+    },
+    {
+      paths: ["/identity"],
+      isLocal: true,
+      methods: { GET: (context) => context.json(deps.identity()) },
     },
     {
       paths: ["/config"],

@@ -1,6 +1,7 @@
 /** What the admin API sees of the running sidecar: values and functions, nothing of the data path. */
 import type { AdminDeps } from "../admin/app.ts";
 import { endpointsView } from "../admin/endpoints-view.ts";
+import { identityView } from "../admin/identity-view.ts";
 import type { Registry } from "../discovery/registry.ts";
 import type { Logger } from "../lib/log.ts";
 import { renderMetrics } from "../metrics/exposition.ts";
@@ -12,6 +13,7 @@ import { EndpointRows } from "../shared/endpoint-rows.ts";
 import type { Memory } from "../shared/memory.ts";
 import { Fault } from "../worker/faults.ts";
 import type { RunConfig } from "./config.ts";
+import type { SidecarIdentity } from "./start-identity.ts";
 import type { Threads } from "./threads.ts";
 import { VERSION } from "./version.ts";
 
@@ -25,6 +27,7 @@ export type Running = {
   readonly log: Logger;
   /** `kind host:port` of each listener. */
   readonly bound: readonly string[];
+  readonly identity: SidecarIdentity | null;
   readonly isReady: () => boolean;
   readonly shutdown: () => void;
   /** Monotonic milliseconds. */
@@ -32,15 +35,16 @@ export type Running = {
 };
 
 export function adminDeps(running: Running): AdminDeps {
-  const { memory, counters, series, registry, threads, config, log } = running;
+  const { memory, counters, series, registry, threads, config, log, identity } = running;
   const endpointRows = new EndpointRows(memory);
   return {
     isReady: () => {
-      const isReady = running.isReady() && threads.ready() > 0;
-      return {
-        ready: isReady,
-        reasons: isReady ? [] : ["starting, draining, or without a worker"],
-      };
+      const isServing = running.isReady() && threads.ready() > 0;
+      const isKnown = identity === null || identity.isReady;
+      const reasons: string[] = [];
+      if (!isServing) reasons.push("starting, draining, or without a worker");
+      if (!isKnown) reasons.push("without a valid certificate");
+      return { ready: reasons.length === 0, reasons };
     },
     metrics: () =>
       renderMetrics({
@@ -51,6 +55,7 @@ export function adminDeps(running: Running): AdminDeps {
         endpointRows,
         workerRows: threads.rows,
         process: readProcessFigures(),
+        identity: identity?.source.status ?? null,
         version: VERSION,
         runtime: `${runtime.name} ${runtime.version}`,
       }),
@@ -61,7 +66,8 @@ export function adminDeps(running: Running): AdminDeps {
         threads: counters,
         nowMs: running.nowMs(),
       }),
-    config: () => ({ ...config, opaquePorts: [...config.opaquePorts], version: VERSION }),
+    config: () => shownConfig(config),
+    identity: () => identityView(identity?.source.status ?? null, Date.now()),
     logLevel: () => log.level,
     setLogLevel: (level) => {
       log.level = level;
@@ -76,6 +82,17 @@ export function adminDeps(running: Running): AdminDeps {
       ? { fault: (worker: number, kind: string) => stageFault(threads, worker, kind) }
       : {}),
     log,
+  };
+}
+
+/** All but the token, which is a secret. */
+function shownConfig(config: RunConfig): object {
+  const { token, ...identity } = config.identity;
+  return {
+    ...config,
+    identity: { ...identity, token: token === null ? null : "(not shown)" },
+    opaquePorts: [...config.opaquePorts],
+    version: VERSION,
   };
 }
 

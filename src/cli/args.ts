@@ -35,6 +35,9 @@ const ALIASES: ReadonlyMap<string, CommandName> = new Map([
 export function parseCommand(argv: readonly string[]): ParsedCommand | Failure {
   const [word, ...rest] = argv;
   if (word === undefined) return { ok: true, command: "demo", argv: [] };
+  const [second, ...others] = rest;
+  const long = COMMAND_NAMES.find((name) => name === `${word} ${second}`);
+  if (long !== undefined) return { ok: true, command: long, argv: others };
   const command = ALIASES.get(word) ?? COMMAND_NAMES.find((name) => name === word);
   if (command !== undefined) return { ok: true, command, argv: rest };
   if (word.startsWith("-")) {

@@ -1,12 +1,24 @@
 /** The whole command line as one value, so that main.ts has only to do it. */
 import { asksForHelp, type Failure, failure, parseCommand, parseFlags } from "./args.ts";
 import {
+  type Configured,
+  checkConfig,
   type DemoConfig,
   demoConfig,
   type Environment,
+  identityConfig,
+  type LookConfig,
   type RunConfig,
   runConfig,
 } from "./config.ts";
+import {
+  anchorTask,
+  type ControlRun,
+  type ControlTask,
+  controlConfig,
+  issuerTask,
+  tokenTask,
+} from "./control-config.ts";
 import { helpText } from "./help.ts";
 import { COMMAND_NAMES } from "./keys.ts";
 import { quote } from "./values.ts";
@@ -17,6 +29,10 @@ export const EXIT_USAGE = 64;
 export type CommandLine =
   | { readonly kind: "run"; readonly config: RunConfig }
   | { readonly kind: "demo"; readonly config: DemoConfig }
+  | { readonly kind: "control"; readonly config: ControlRun }
+  | { readonly kind: "control task"; readonly config: ControlTask }
+  | { readonly kind: "identity"; readonly config: LookConfig & { readonly isJson: boolean } }
+  | { readonly kind: "check"; readonly config: LookConfig }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" }
   /** One line for stderr, without its line feed; then exit EXIT_USAGE. */
@@ -30,14 +46,22 @@ export function parseCommandLine(argv: readonly string[], env: Environment): Com
   if (command === "help") return help(parsed.argv);
   if (asksForHelp(parsed.argv)) return { kind: "help", text: helpText(command) };
   switch (command) {
-    case "run": {
-      const configured = runConfig(parsed.argv, env);
-      return configured.ok ? { kind: "run", config: configured.config } : bad(configured);
-    }
-    case "demo": {
-      const configured = demoConfig(parsed.argv, env);
-      return configured.ok ? { kind: "demo", config: configured.config } : bad(configured);
-    }
+    case "run":
+      return line("run", runConfig(parsed.argv, env));
+    case "demo":
+      return line("demo", demoConfig(parsed.argv, env));
+    case "control":
+      return line("control", controlConfig(parsed.argv, env));
+    case "control token":
+      return line("control task", tokenTask(parsed.argv, env));
+    case "control anchor":
+      return line("control task", anchorTask(parsed.argv, env));
+    case "control issuer":
+      return line("control task", issuerTask(parsed.argv, env));
+    case "identity":
+      return line("identity", identityConfig(parsed.argv, env));
+    case "check":
+      return line("check", checkConfig(parsed.argv, env));
     case "version": {
       const flags = parseFlags(command, parsed.argv);
       return flags.ok ? { kind: "version" } : bad(flags);
@@ -47,13 +71,18 @@ export function parseCommandLine(argv: readonly string[], env: Environment): Com
   }
 }
 
-function help([word]: readonly string[]): CommandLine {
-  if (word === undefined) return { kind: "help", text: helpText(null) };
+function line<K extends string, T>(kind: K, configured: Configured<T>) {
+  return configured.ok ? { kind, config: configured.config } : bad(configured);
+}
+
+function help(words: readonly string[]): CommandLine {
+  const word = words.join(" ");
+  if (word === "") return { kind: "help", text: helpText(null) };
   const command = COMMAND_NAMES.find((name) => name === word);
   if (command !== undefined) return { kind: "help", text: helpText(command) };
   return bad(failure(`help: no command is named ${quote(word)}; see outrigger help`));
 }
 
-function bad({ message }: Failure): CommandLine {
+function bad({ message }: Failure): CommandLine & { kind: "bad" } {
   return { kind: "bad", message };
 }

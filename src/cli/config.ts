@@ -3,6 +3,8 @@
  * it. A flag beats its variable, which beats the default; a repeatable flag replaces all entries of
  * its variable. An empty variable is a value like any other. Opens nothing and looks nothing up.
  */
+
+import type { Upstream } from "../discovery/registry.ts";
 import { assert } from "../lib/assert.ts";
 import type { LogFormat, LogLevel } from "../lib/log.ts";
 import {
@@ -12,17 +14,28 @@ import {
   parseIp,
   unmapIp,
 } from "../mesh/address.ts";
+import type { InboundPolicy } from "../mesh/snapshot.ts";
 import { ENDPOINTS_MAX } from "../shared/layout.ts";
 import { type Failure, failure, type ParsedFlags, parseFlags } from "./args.ts";
-import { type CommandName, DEMO, ENTRY_SEPARATOR, type Flag, RUN } from "./keys.ts";
-import { nearest } from "./nearest.ts";
 import {
-  type ForwardConfig,
-  quote,
-  type UpstreamConfig,
-  type UpstreamEndpoint,
-  Wrong,
-} from "./values.ts";
+  type IdentityConfig,
+  identityOf,
+  identityProblem,
+  policyOf,
+  resolved,
+} from "./identity-config.ts";
+import {
+  type CommandName,
+  DEMO,
+  ENTRY_SEPARATOR,
+  FLAGS,
+  type Flag,
+  IDENTITY_COMMAND,
+  LOOK,
+  RUN,
+} from "./keys.ts";
+import { nearest } from "./nearest.ts";
+import { type ForwardConfig, quote, type UpstreamEndpoint, Wrong } from "./values.ts";
 
 export type { HostPort } from "../mesh/address.ts";
 export type { ForwardConfig, UpstreamConfig, UpstreamEndpoint } from "./values.ts";
@@ -41,7 +54,7 @@ export type RunConfig = {
   readonly inbound: HostPort;
   readonly outbound: HostPort;
   readonly admin: HostPort;
-  readonly upstreams: readonly UpstreamConfig[];
+  readonly upstreams: readonly Upstream[];
   readonly forwards: readonly ForwardConfig[];
   readonly opaquePorts: ReadonlySet<number>;
   readonly detectTimeoutMs: number;
@@ -51,6 +64,8 @@ export type RunConfig = {
   readonly logFormat: LogFormat;
   readonly accessLog: "on" | "off";
   readonly shutdownGraceMs: number;
+  readonly identity: IdentityConfig;
+  readonly policy: InboundPolicy;
 };
 
 export type DemoConfig = {
@@ -68,13 +83,16 @@ export type Configured<T> = { readonly ok: true; readonly config: Readonly<T> } 
 /** Reads the arguments that follow `run`. */
 export function runConfig(argv: readonly string[], env: Environment): Configured<RunConfig> {
   return configure("run", argv, env, (values) => {
+    const name = values.optional(RUN.name);
+    const identity = identityOf(values, name);
+    const { defaults } = identity;
     const config: RunConfig = {
-      name: values.optional(RUN.name),
+      name,
       app: values.optional(RUN.app),
       inbound: values.one(RUN.inbound),
       outbound: values.one(RUN.outbound),
       admin: values.one(RUN.admin),
-      upstreams: values.many(RUN.upstream),
+      upstreams: Object.freeze(values.many(RUN.upstream).map((each) => resolved(each, defaults))),
       forwards: values.many(RUN.forward),
       opaquePorts: values.one(RUN.opaquePorts),
       detectTimeoutMs: values.one(RUN.detectTimeout),
@@ -83,8 +101,10 @@ export function runConfig(argv: readonly string[], env: Environment): Configured
       logFormat: values.one(RUN.logFormat),
       accessLog: values.one(RUN.accessLog),
       shutdownGraceMs: values.one(RUN.shutdownGrace),
+      identity,
+      policy: policyOf(values, defaults),
     };
-    values.refuse(upstreamsProblem(config) ?? listenersProblem(config));
+    values.refuse(upstreamsProblem(config) ?? listenersProblem(config) ?? identityProblem(config));
     return config;
   });
 }
@@ -98,16 +118,41 @@ export function demoConfig(argv: readonly string[], env: Environment): Configure
   }));
 }
 
-function configure<T>(
+/** Which running sidecar is looked at. */
+export type LookConfig = { readonly adminUrl: string };
+
+/** Reads the arguments that follow `identity`. */
+export function identityConfig(
+  argv: readonly string[],
+  env: Environment,
+): Configured<LookConfig & { readonly isJson: boolean }> {
+  return configure("identity", argv, env, (values) => ({
+    adminUrl: adminUrl(values),
+    isJson: values.one(IDENTITY_COMMAND.json),
+  }));
+}
+
+/** Reads the arguments that follow `check`. */
+export function checkConfig(argv: readonly string[], env: Environment): Configured<LookConfig> {
+  return configure("check", argv, env, (values) => ({ adminUrl: adminUrl(values) }));
+}
+
+function adminUrl(values: Values): string {
+  const { host, port } = values.one(LOOK.admin);
+  return `http://${formatHostPort(host, port)}`;
+}
+
+export function configure<T>(
   command: CommandName,
   argv: readonly string[],
   env: Environment,
   build: (values: Values) => T,
+  wordsMax = 0,
 ): Configured<T> {
   const flags = parseFlags(command, argv);
   if (!flags.ok) return flags;
   if (flags.rest !== null) return failure("--: running a command is not supported yet");
-  const [word] = flags.words;
+  const word = flags.words[wordsMax];
   if (word !== undefined) return failure(`${command}: unexpected argument ${quote(word)}`);
   const values = new Values(flags, env);
   values.refuse(variableProblem(env));
@@ -116,12 +161,15 @@ function configure<T>(
 }
 
 /** Reads values and keeps the first problem; after one, what it returns is only of the right type. */
-class Values {
+export class Values {
   problem: string | null = null;
+  /** What was given beside the flags. */
+  readonly words: readonly string[];
   readonly #flags: ParsedFlags["values"];
   readonly #env: Environment;
 
   constructor(flags: ParsedFlags, env: Environment) {
+    this.words = flags.words;
     this.#flags = flags.values;
     this.#env = env;
   }
@@ -152,7 +200,8 @@ class Values {
     const parsed: T[] = [];
     for (const text of given ?? this.#fromVariable(flag)) {
       const value = flag.parse(text);
-      if (value instanceof Wrong) this.refuse(`${source}: ${quote(text)}: ${value.reason}`);
+      const shown = flag.isSecret === true ? "its value" : quote(text);
+      if (value instanceof Wrong) this.refuse(`${source}: ${shown}: ${value.reason}`);
       else parsed.push(value);
     }
     return Object.freeze(parsed);
@@ -170,9 +219,7 @@ class Values {
  * outrigger puts OUTRIGGER_PORT and its like into every environment.
  */
 function variableProblem(env: Environment): string | null {
-  const known = [...Object.values<Flag>(RUN), ...Object.values<Flag>(DEMO)].map(
-    ({ variable }) => variable,
-  );
+  const known = FLAGS.map(({ variable }) => variable);
   for (const name of Object.keys(env)) {
     if (!name.startsWith("OUTRIGGER_") || known.some((variable) => variable === name)) continue;
     const meant = nearest(name, known);
@@ -181,7 +228,10 @@ function variableProblem(env: Environment): string | null {
   return null;
 }
 
-function upstreamsProblem({ upstreams, forwards }: RunConfig): string | null {
+function upstreamsProblem({
+  upstreams,
+  forwards,
+}: Pick<RunConfig, "upstreams" | "forwards">): string | null {
   const names = new Set<string>();
   let endpointsCount = 0;
   for (const { name, endpoints } of upstreams) {

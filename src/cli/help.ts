@@ -22,7 +22,7 @@ function overview(): string {
 }
 
 function commandHelp({ summary, usage, example, flags }: Command): string {
-  const lines = [`outrigger ${usage}: ${summary}`, ""];
+  const lines = [`outrigger ${usage}`, "", `  ${summary}`, ""];
   for (const flag of flags) lines.push(...flagLines(flag));
   if (flags.length > 0) lines.push("A flag beats its variable, which beats the default.", "");
   return [...lines, "Example:", "", `  ${example}`].join("\n");

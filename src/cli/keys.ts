@@ -4,17 +4,20 @@
  */
 import { LOG_LEVELS } from "../lib/log.ts";
 import { WORKERS_MAX } from "../shared/layout.ts";
+import { ANCHOR, CONTROL, ISSUER, TOKEN } from "./control-keys.ts";
+import { IDENTITY } from "./identity-keys.ts";
 import {
+  application,
   choice,
   count,
   duration,
-  endpoint,
   forward,
   listener,
   onOff,
   type Parse,
   ports,
   serviceName,
+  target,
   upstream,
 } from "./values.ts";
 
@@ -34,6 +37,8 @@ export type Flag<T = unknown> = {
   /** What the help text shows instead of `fallback`. */
   readonly fallbackText?: string;
   readonly isRepeatable?: true;
+  /** Its value is not shown, not even when it is wrong. */
+  readonly isSecret?: true;
   readonly help: string;
   readonly parse: Parse<T>;
 };
@@ -50,13 +55,14 @@ export const RUN = {
     help: "the service this application is",
     parse: serviceName,
   },
+  ...IDENTITY,
   app: {
     name: "--app",
     variable: "OUTRIGGER_APP",
     placeholder: "[h1:|h2:]HOST:PORT",
     fallback: null,
     help: "where the application listens; inbound traffic without another target goes there",
-    parse: endpoint,
+    parse: application,
   },
   inbound: {
     name: "--inbound",
@@ -85,10 +91,10 @@ export const RUN = {
   upstream: {
     name: "--upstream",
     variable: "OUTRIGGER_UPSTREAM",
-    placeholder: "NAME=[h1:|h2:|sidecar:]HOST:PORT[,…]",
+    placeholder: "NAME=[h1:|h2:|sidecar:[WHO[:PORT]@]]HOST:PORT[,…]",
     fallback: null,
     isRepeatable: true,
-    help: "a static service; the prefix says what an endpoint speaks, if not what the client does",
+    help: "a static service; the prefix says what an endpoint speaks, WHO that it must prove to be that",
     parse: upstream,
   },
   forward: {
@@ -196,6 +202,29 @@ export type Command = {
   readonly flags: readonly Flag[];
 };
 
+export const LOOK = {
+  admin: {
+    name: "--admin",
+    variable: "OUTRIGGER_ADMIN",
+    placeholder: "IP:PORT",
+    fallback: "127.0.0.1:4191",
+    help: "the admin API of the sidecar to look at",
+    parse: target,
+  },
+} as const satisfies Readonly<Record<string, Flag>>;
+
+export const IDENTITY_COMMAND = {
+  ...LOOK,
+  json: {
+    name: "--json",
+    variable: "OUTRIGGER_IDENTITY_JSON",
+    placeholder: null,
+    fallback: "off",
+    help: "the admin API's answer as it is",
+    parse: onOff,
+  },
+} as const satisfies Readonly<Record<string, Flag>>;
+
 export const COMMANDS = {
   run: {
     summary: "the sidecar beside one application",
@@ -208,6 +237,42 @@ export const COMMANDS = {
     usage: "demo [flags]",
     example: "outrigger demo --duration 10s",
     flags: Object.values<Flag>(DEMO),
+  },
+  control: {
+    summary: "the control plane, which certifies sidecars",
+    usage: "control [flags]",
+    example: "outrigger control --dir /var/lib/outrigger",
+    flags: Object.values<Flag>(CONTROL),
+  },
+  "control token": {
+    summary: "tokens by which sidecars join",
+    usage: "control token create|list|revoke [ID] [flags]",
+    example: "outrigger control token create --dir /var/lib/outrigger --name web",
+    flags: Object.values<Flag>(TOKEN),
+  },
+  "control anchor": {
+    summary: "the mesh's trust anchors, and replacing one",
+    usage: "control anchor list|add|promote|remove [SHA256] [flags]",
+    example: "outrigger control anchor add --dir /var/lib/outrigger",
+    flags: Object.values<Flag>(ANCHOR),
+  },
+  "control issuer": {
+    summary: "renews the issuer's certificate at once; it renews itself in time",
+    usage: "control issuer renew [flags]",
+    example: "outrigger control issuer renew --dir /var/lib/outrigger",
+    flags: Object.values<Flag>(ISSUER),
+  },
+  identity: {
+    summary: "who a running sidecar is: its certificates, their ends, the next renewal",
+    usage: "identity [flags]",
+    example: "outrigger identity --admin 127.0.0.1:4191",
+    flags: Object.values<Flag>(IDENTITY_COMMAND),
+  },
+  check: {
+    summary: "whether a running sidecar is well; exits 1 if not",
+    usage: "check [flags]",
+    example: "outrigger check --admin 127.0.0.1:4191",
+    flags: Object.values<Flag>(LOOK),
   },
   help: {
     summary: "this text, or that of one command",
@@ -225,4 +290,9 @@ export const COMMANDS = {
 
 export type CommandName = keyof typeof COMMANDS;
 
-export const COMMAND_NAMES: readonly CommandName[] = ["run", "demo", "help", "version"];
+export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
+
+/** Every flag there is; one that several commands have is in it more than once. */
+export const FLAGS: readonly Flag[] = Object.values<Command>(COMMANDS).flatMap(
+  ({ flags }) => flags,
+);

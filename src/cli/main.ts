@@ -1,13 +1,21 @@
 /** The program: reads the command line, does what it says, exits with its status. */
+import { checkCommand } from "./check-command.ts";
 import { EXIT_USAGE, parseCommandLine } from "./command-line.ts";
 import { demo } from "./demo.ts";
-import { run, StartError } from "./run.ts";
+import { type CommandResult, identityCommand } from "./identity-command.ts";
+import { run } from "./run.ts";
+import { StartError } from "./start-error.ts";
 import { VERSION } from "./version.ts";
 
 /** Something could not be had: a port, a name, memory. */
 const EXIT_FAILURE = 1;
 
 process.exit(await main());
+
+function print({ text, status }: CommandResult): number {
+  process.stdout.write(text);
+  return status;
+}
 
 async function main(): Promise<number> {
   const line = parseCommandLine(process.argv.slice(2), process.env);
@@ -17,6 +25,14 @@ async function main(): Promise<number> {
         return await run(line.config);
       case "demo":
         return await demo(line.config);
+      case "control":
+        return await (await import("./control-command.ts")).control(line.config);
+      case "control task":
+        return await (await import("./control-command.ts")).controlTask(line.config);
+      case "identity":
+        return print(await identityCommand(line.config));
+      case "check":
+        return print(await checkCommand(line.config));
       case "help":
         process.stdout.write(line.text);
         return 0;

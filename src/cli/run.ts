@@ -13,6 +13,7 @@ import type { ListenerKind, ListenerSpec, ThreadStart } from "../mesh/snapshot.t
 import { SeriesRegistry } from "../metrics/series.ts";
 import { Arena } from "../net/arena.ts";
 import { Clock } from "../net/clock.ts";
+import { openHttp } from "../net/http-listener.ts";
 import { listen, raiseDescriptorLimit } from "../net/listener.ts";
 import { type HttpServer, runtime } from "../net/runtime.ts";
 import { Counters } from "../shared/counters.ts";
@@ -20,7 +21,10 @@ import { WORKERS_MAX } from "../shared/layout.ts";
 import { allocate, type Memory, startDraining } from "../shared/memory.ts";
 import { adminDeps } from "./admin-deps.ts";
 import type { HostPort, RunConfig } from "./config.ts";
+import { StartError } from "./start-error.ts";
+import type { IdentityOptions, SidecarIdentity } from "./start-identity.ts";
 import { Threads } from "./threads.ts";
+import { untilSignal } from "./until-signal.ts";
 
 /** Connections that the kernel completes before they are accepted. */
 const BACKLOG = 4_096;
@@ -38,20 +42,10 @@ export type Sidecar = {
   stop(): Promise<void>;
 };
 
-/** A reason to end before anything was started: one line for stderr. */
-export class StartError extends Error {}
-
 /** Starts a sidecar in this process. Throws StartError when it cannot. */
 export async function startSidecar(config: RunConfig, log: Logger): Promise<Sidecar> {
-  const arena = new Arena(MAIN_CHUNKS);
-  const clock = new Clock(arena);
-  raiseDescriptorLimit(arena);
-  const listeners = await openListeners(arena, config);
-  const memory = allocate(config.workers ?? defaultWorkers());
-  const app = await applicationOf(config.app);
-  const nowMs = (): number => clock.readMs();
-  const counters = allCounters(memory);
-  const series = new SeriesRegistry(counters, nowMs);
+  const ground = await prepare(config, log);
+  const { arena, identity, listeners, memory, counters, series, nowMs } = ground;
   const state = { isDraining: false, isReady: false };
   const registry = new Registry({
     memory,
@@ -64,23 +58,18 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
     log,
   });
   let stopRequested: () => void = () => {};
-  const adminServer = await openAdmin(config.admin, (request, peer) => admin.fetch(request, peer));
-  const start = {
-    memory: memory.words.buffer,
-    listeners,
-    app,
-    opaquePorts: [...config.opaquePorts],
-    detectTimeoutMs: config.detectTimeoutMs,
-    ownPorts: [...listeners.map(({ port }) => port), adminServer.port],
-  };
+  const opened = await openHttp(config.admin, (request, peer) => admin.fetch(request, peer));
+  if ("error" in opened) throw new StartError(`--admin: ${opened.error}`);
+  const adminServer = opened;
   const threads = new Threads({
     arena,
     memory,
-    start,
+    start: threadStart(config, ground, adminServer.port),
     accessLog: config.accessLog !== "off",
     log,
     onResolve: (authority) => registry.want(authority),
     onAccess: (line) => writeStderr(`${line}\n`),
+    onClient: (name) => registry.meet(name),
   });
   const bound = describeBound(listeners, formatHostPort(config.admin.host, adminServer.port));
   const admin = adminApp(
@@ -93,11 +82,13 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
       config,
       log,
       bound,
+      identity,
       isReady: () => state.isReady && !state.isDraining,
       shutdown: () => stopRequested(),
       nowMs,
     }),
   );
+  identity?.deliverTo((credentials) => threads.use(credentials));
   await registry.start();
   await threads.start(registry.snapshot());
   state.isReady = true;
@@ -106,10 +97,61 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
   const stop = (): Promise<void> => {
     if (state.isDraining) return Promise.resolve();
     state.isDraining = true;
-    return drain({ config, log, threads, memory, registry, adminServer });
+    return drain({ config, log, threads, memory, registry, adminServer, identity });
   };
   stopRequested = () => process.kill(process.pid, "SIGTERM");
   return { bound, adminPort: adminServer.port, stop };
+}
+
+/** What a sidecar stands on, made or opened before any of it runs. */
+type Ground = {
+  readonly arena: Arena;
+  readonly nowMs: () => number;
+  readonly identity: SidecarIdentity | null;
+  readonly listeners: readonly ListenerSpec[];
+  readonly app: ThreadStart["app"];
+  readonly memory: Memory;
+  readonly counters: Counters[];
+  readonly series: SeriesRegistry;
+};
+
+/** First who we are: what would let strangers in opens no listener. */
+async function prepare(config: RunConfig, log: Logger): Promise<Ground> {
+  const arena = new Arena(MAIN_CHUNKS);
+  const clock = new Clock(arena);
+  const nowMs = (): number => clock.readMs();
+  raiseDescriptorLimit(arena);
+  const identity = await identityOf({ config, arena, log, nowMs });
+  const listeners = await openListeners(arena, config);
+  const app = await applicationOf(config.app);
+  const memory = allocate(config.workers ?? defaultWorkers());
+  const counters = allCounters(memory);
+  const series = new SeriesRegistry(counters, nowMs);
+  return { arena, nowMs, identity, listeners, app, memory, counters, series };
+}
+
+/** What it takes is loaded only when it is needed: 8 MB on Bun. */
+async function identityOf(options: IdentityOptions): Promise<SidecarIdentity | null> {
+  const { dir, token } = options.config.identity;
+  if (dir === null && token === null) return null;
+  const { SidecarIdentity } = await import("./start-identity.ts");
+  return await SidecarIdentity.start(options);
+}
+
+function threadStart(
+  config: RunConfig,
+  { memory, listeners, app }: Ground,
+  adminPort: number,
+): ThreadStart {
+  return {
+    memory: memory.words.buffer,
+    listeners,
+    app,
+    opaquePorts: [...config.opaquePorts],
+    detectTimeoutMs: config.detectTimeoutMs,
+    ownPorts: [...listeners.map(({ port }) => port), adminPort],
+    policy: config.policy,
+  };
 }
 
 /** `kind host:port` of each listener, the admin API last. */
@@ -125,6 +167,7 @@ type Draining = {
   readonly memory: Memory;
   readonly registry: Registry;
   readonly adminServer: HttpServer;
+  readonly identity: SidecarIdentity | null;
 };
 
 /** Nothing new, then what is in flight, up to the grace; the admin API goes last. */
@@ -137,30 +180,18 @@ async function drain(running: Draining): Promise<void> {
   const isDrained = await within(threads.drained(), config.shutdownGraceMs);
   if (!isDrained) log.warn("the grace is over; what was still in flight is cut");
   running.registry.stop();
+  await running.identity?.stop();
   await within(running.adminServer.close(), ADMIN_CLOSE_MS);
 }
 
 /** The admin API's own connections are not waited for longer. */
 const ADMIN_CLOSE_MS = 500;
 
-/** A launcher passes on what the whole group got too: two signals so close together are one. */
-const SIGNAL_ECHO_MS = 300;
-
 /** Runs a sidecar until SIGTERM or SIGINT; a second one ends it at once. */
 export async function run(config: RunConfig): Promise<number> {
   const log = new Logger({ level: config.logLevel, format: config.logFormat });
   const sidecar = await startSidecar(config, log);
-  await new Promise<void>((resolve) => {
-    let firstMs = 0;
-    const onSignal = (): void => {
-      const nowMs = performance.now();
-      if (firstMs === 0) firstMs = nowMs;
-      else if (nowMs - firstMs > SIGNAL_ECHO_MS) process.exit(130);
-      resolve();
-    };
-    process.on("SIGTERM", onSignal);
-    process.on("SIGINT", onSignal);
-  });
+  await untilSignal();
   await sidecar.stop();
   return 0;
 }
@@ -204,18 +235,6 @@ async function openListeners(arena: Arena, config: RunConfig): Promise<ListenerS
     listeners.push({ kind, fd: opened.fd, ip: opened.ip, port: opened.port, service });
   }
   return listeners;
-}
-
-async function openAdmin(
-  at: HostPort,
-  fetch: (request: Request, peer: string) => Response | Promise<Response>,
-): Promise<HttpServer> {
-  try {
-    return await runtime.serveHttp({ host: at.host, port: at.port, fetch });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
-    throw new StartError(`--admin: ${formatHostPort(at.host, at.port)}: ${reason}`);
-  }
 }
 
 async function applicationOf(app: RunConfig["app"]): Promise<ThreadStart["app"]> {

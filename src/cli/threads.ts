@@ -10,6 +10,7 @@ import { pack } from "msgpackr";
 import { Tinypool } from "tinypool";
 import type { Logger } from "../lib/log.ts";
 import { parseIp } from "../mesh/address.ts";
+import type { Credentials } from "../mesh/credentials.ts";
 import type { FromWorker, Snapshot, ThreadStart, ToWorker } from "../mesh/snapshot.ts";
 import { Counter } from "../metrics/catalog.ts";
 import type { Arena } from "../net/arena.ts";
@@ -38,6 +39,8 @@ export type ThreadsOptions = {
   readonly log: Logger;
   readonly onResolve: (authority: string) => void;
   readonly onAccess: (line: string) => void;
+  /** A client has proved to be `name`. */
+  readonly onClient: (name: string) => void;
 };
 
 export class Threads {
@@ -49,7 +52,8 @@ export class Threads {
   readonly #watches: ReturnType<typeof setInterval>[] = [];
   readonly #ownIps: readonly Uint8Array[];
   #acceptor: { port: MessagePort; wakeFd: number; ended: Promise<void> } | null = null;
-  #snapshot: Uint8Array | null = null;
+  #snapshot: ArrayBuffer | null = null;
+  #credentials: Credentials | null = null;
   #isStopping = false;
 
   constructor(options: ThreadsOptions) {
@@ -74,9 +78,17 @@ export class Threads {
   /** Sends a snapshot to every worker. */
   publish(snapshot: Snapshot): void {
     // `pack` returns a view of a buffer that it uses again: copy.
-    this.#snapshot = new Uint8Array(pack(snapshot));
+    this.#snapshot = new Uint8Array(pack(snapshot)).buffer;
     this.#ports.forEach((port, worker) => {
       if (port !== null) this.#sendSnapshot(port, worker);
+    });
+  }
+
+  /** Sends certificates to every worker, also to those that are started later. */
+  use(credentials: Credentials): void {
+    this.#credentials = credentials;
+    this.#ports.forEach((port, worker) => {
+      if (port !== null) this.#sendCredentials(port, worker);
     });
   }
 
@@ -134,6 +146,7 @@ export class Threads {
     const data = { start, worker, wakeFd, port: port2, ownIps: this.#ownIps, accessLog };
     const pool = poolFor("proxy.ts");
     this.#ports[worker] = port1;
+    this.#sendCredentials(port1, worker);
     this.#sendSnapshot(port1, worker);
     const ended = Promise.race([
       pool
@@ -195,13 +208,22 @@ export class Threads {
 
   #onMessage(message: FromWorker): void {
     if (message.kind === "resolve") this.#options.onResolve(message.authority);
+    else if (message.kind === "client") this.#options.onClient(message.name);
     else if (message.kind === "access") this.#options.onAccess(message.line);
     else if (message.kind === "log") this.#options.log[message.level](message.text);
   }
 
   #sendSnapshot(port: MessagePort, worker: number): void {
     if (this.#snapshot === null) return;
-    const message: ToWorker = { kind: "snapshot", bytes: this.#snapshot };
+    this.#send(port, worker, { kind: "snapshot", bytes: this.#snapshot });
+  }
+
+  #sendCredentials(port: MessagePort, worker: number): void {
+    if (this.#credentials === null) return;
+    this.#send(port, worker, { kind: "credentials", credentials: this.#credentials });
+  }
+
+  #send(port: MessagePort, worker: number, message: ToWorker): void {
     port.postMessage(message);
     const wakeFd = this.#wakeFds[worker];
     if (wakeFd !== undefined) wake(this.#options.arena, wakeFd);

@@ -2,8 +2,19 @@
  * The kinds of values that flags have. Each reader is strict and says what it expected: a value that
  * is nearly right is refused, since a sidecar that guesses its configuration fails later and darker.
  */
+
+import { parseJoinToken } from "../identity/join-token.ts";
 import { formatDuration, parseDuration } from "../lib/duration.ts";
 import { type HostPort, isHostName, parseHostPort, parseIp, parsePort } from "../mesh/address.ts";
+import {
+  expandName,
+  type IdentityDefaults,
+  identityFor,
+  NAMESPACE_DEFAULT,
+  parseDnsName,
+  parseIdentityPattern,
+  TRUST_DOMAIN_DEFAULT,
+} from "../mesh/identity.ts";
 import type { Speaks } from "../mesh/snapshot.ts";
 
 /** Why a value was refused, as the end of a line: "expected …". */
@@ -20,7 +31,12 @@ export type UpstreamEndpoint = {
   readonly host: string;
   readonly port: number;
   readonly speaks: Speaks;
+  /** Who must answer there, as it was written; null: nobody in particular, in plaintext. */
+  readonly who: Who | null;
 };
+
+/** `WHO[:PORT]@` of an endpoint: a short or whole name, and the application's port behind it. */
+export type Who = { readonly name: string; readonly port: number | null };
 
 export type UpstreamConfig = {
   readonly name: string;
@@ -59,11 +75,65 @@ const PREFIXES: readonly (readonly [prefix: string, speaks: Speaks])[] = [
   ["sidecar:", "sidecar"],
 ];
 
-/** `[h1:|h2:|sidecar:]HOST:PORT` */
+/** `[h1:|h2:]HOST:PORT`, or `sidecar:[WHO[:PORT]@]HOST:PORT` */
 export const endpoint: Parse<UpstreamEndpoint> = (text) => {
   const [prefix, speaks] = PREFIXES.find(([each]) => text.startsWith(each)) ?? ["", "any"];
-  const parsed = target(text.slice(prefix.length));
-  return parsed instanceof Wrong ? parsed : Object.freeze({ ...parsed, speaks });
+  const rest = text.slice(prefix.length);
+  const at = speaks === "sidecar" ? rest.lastIndexOf("@") : -1;
+  const parsed = target(rest.slice(at + 1));
+  if (parsed instanceof Wrong) return parsed;
+  const who = at === -1 ? null : whoOf(rest.slice(0, at));
+  return who instanceof Wrong ? who : Object.freeze({ ...parsed, speaks, who });
+};
+
+/** `--app`: an application has no identity to prove. */
+export const application: Parse<UpstreamEndpoint> = (text) => {
+  const parsed = endpoint(text);
+  if (parsed instanceof Wrong || parsed.speaks !== "sidecar") return parsed;
+  return new Wrong("expected [h1:|h2:]HOST:PORT; an application is no sidecar");
+};
+
+function whoOf(text: string): Who | Wrong {
+  const [, name = "", digits] = /^(.+?)(?::([0-9]+))?$/.exec(text) ?? [];
+  const port = digits === undefined ? null : parsePort(digits);
+  if (expandName(name, ANY_DEFAULTS) === null || (digits !== undefined && !port)) {
+    return new Wrong("expected sidecar:WHO@HOST:PORT or sidecar:WHO:PORT@HOST:PORT, as in web@…");
+  }
+  return { name, port };
+}
+
+/** To tell whether a name can be completed at all. */
+const ANY_DEFAULTS: IdentityDefaults = {
+  namespace: NAMESPACE_DEFAULT,
+  trustDomain: TRUST_DOMAIN_DEFAULT,
+};
+
+/** One label of a name, in lower case. */
+export const label: Parse<string> = (text) =>
+  identityFor(text, text, TRUST_DOMAIN_DEFAULT) === null
+    ? new Wrong("expected letters, digits and inner hyphens, at most 63")
+    : text.toLowerCase();
+
+export const trustDomain: Parse<string> = (text) =>
+  parseDnsName(text) ?? new Wrong("expected a DNS name, such as cluster.local");
+
+/** Entries of `--allow-from`, which are completed when the namespace is known. */
+export const patterns: Parse<readonly string[]> = (text) => {
+  const all = text.split(",");
+  const bad = all.find((item) => parseIdentityPattern(item, ANY_DEFAULTS) === null);
+  if (bad === undefined) return all;
+  return new Wrong(`${quote(bad)}: expected a name, *.SUFFIX, spiffe://…, spiffe://…/* or *`);
+};
+
+/** A path that is not empty. */
+export const path: Parse<string> = (text) =>
+  text === "" || text.includes("\0") ? new Wrong("expected a path") : text;
+
+/** A join token, or `@FILE` with one in it: then it is read when it is needed. */
+export const token: Parse<string> = (text) => {
+  const isFile = text.startsWith("@");
+  if (isFile ? !(path(text.slice(1)) instanceof Wrong) : parseJoinToken(text) !== null) return text;
+  return new Wrong("expected a token as outrigger control token create prints it, or @FILE");
 };
 
 /** Where we listen. No host names: which of its addresses would be meant? Port 0 picks one. */
@@ -87,7 +157,7 @@ export const upstream: Parse<UpstreamConfig> = (text) => {
   for (const item of list.split(",")) {
     const parsed = endpoint(item);
     if (parsed instanceof Wrong) return new Wrong(`${quote(item)}: ${parsed.reason}`);
-    const address = item.toLowerCase().replace(/^(h1|h2|sidecar):/, "");
+    const address = item.toLowerCase().replace(/^(h1|h2|sidecar):(.*@)?/, "");
     if (seen.has(address)) return new Wrong(`${quote(item)} is in it twice`);
     seen.add(address);
     endpoints.push(parsed);

@@ -3,14 +3,17 @@
  * address) keeps both while it stays; they go to another only once no worker can touch them.
  */
 import { formatHostPort, formatIp, type SocketAddress } from "../mesh/address.ts";
-import type { Endpoint, Speaks } from "../mesh/snapshot.ts";
+import type { Endpoint, EndpointPeer, Speaks } from "../mesh/snapshot.ts";
 import { EndpointRows } from "../shared/endpoint-rows.ts";
 import { ENDPOINTS_MAX } from "../shared/layout.ts";
 import type { Memory } from "../shared/memory.ts";
 import { Retired } from "./retired.ts";
 import type { SeriesAllocator } from "./series-allocator.ts";
 
-export type EndpointAddress = SocketAddress & { readonly speaks: Speaks };
+export type EndpointAddress = SocketAddress & {
+  readonly speaks: Speaks;
+  readonly peer: EndpointPeer | null;
+};
 
 export type Assigned = {
   readonly endpoints: readonly Endpoint[];
@@ -44,7 +47,7 @@ export class EndpointTable {
     const next = new Map<string, Endpoint>();
     let leftOut = 0;
     for (const address of addresses) {
-      const target = formatHostPort(formatIp(address.ip), address.port);
+      const target = targetOf(address);
       if (next.has(target)) continue;
       const endpoint = former?.get(target) ?? this.#obtain(service, target, address);
       if (endpoint === null) leftOut++;
@@ -77,7 +80,12 @@ export class EndpointTable {
     if (revived !== null) return revived;
     const row = this.#takeRow();
     if (row === null) return null;
-    const series = this.#series.allocate({ direction: "outbound", authority: service, target });
+    const series = this.#series.allocate({
+      direction: "outbound",
+      authority: service,
+      target: formatHostPort(formatIp(address.ip), address.port),
+      ...(address.peer === null ? {} : { peer: address.peer.identity }),
+    });
     return { row, series, ...address };
   }
 
@@ -87,6 +95,12 @@ export class EndpointTable {
     if (freed !== undefined) return freed;
     return this.#rowsUsed < ENDPOINTS_MAX ? this.#rowsUsed++ : null;
   }
+}
+
+/** Another identity at the same address is another endpoint: nothing of the old one is its. */
+function targetOf({ ip, port, peer }: EndpointAddress): string {
+  const address = formatHostPort(formatIp(ip), port);
+  return peer === null ? address : `${address} ${peer.identity} ${peer.port}`;
 }
 
 /** No service name has a space. */

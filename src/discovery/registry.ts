@@ -3,15 +3,17 @@
  * snapshots they route by. Whatever changes marks its services stale; at the end of the turn these
  * are built anew, and a snapshot is published if anything differs.
  */
-import { formatIp, type HostPort, parseIp } from "../mesh/address.ts";
+import type { HostPort } from "../mesh/address.ts";
 import { lookupKeys, normalizeAuthority, splitAuthority } from "../mesh/authority.ts";
-import type { Service, Snapshot, Speaks } from "../mesh/snapshot.ts";
+import type { EndpointPeer, Service, Snapshot, Speaks } from "../mesh/snapshot.ts";
 import type { Memory } from "../shared/memory.ts";
+import { Clients } from "./clients.ts";
 import { type EndpointAddress, EndpointTable } from "./endpoint-table.ts";
 import { Hosts, type Log } from "./hosts.ts";
 import { NAMES_MAX, Names } from "./names.ts";
 import { Retired } from "./retired.ts";
 import type { SeriesAllocator } from "./series-allocator.ts";
+import { type Target, targetOf } from "./target.ts";
 import { systemTiming, type Timing } from "./timing.ts";
 
 /** The system's resolver does not tell how long an answer is good for. */
@@ -22,7 +24,10 @@ const NAME_CHARS_MAX = 253 + ":65535".length;
 
 export type Upstream = {
   readonly name: string;
-  readonly endpoints: readonly (HostPort & { readonly speaks?: Speaks })[];
+  readonly endpoints: readonly (HostPort & {
+    readonly speaks?: Speaks;
+    readonly peer?: EndpointPeer | null;
+  })[];
 };
 
 export type RegistryOptions = {
@@ -38,13 +43,6 @@ export type RegistryOptions = {
   readonly nowMs: () => number;
   readonly log: Log;
   readonly timing?: Timing;
-};
-
-type Target = {
-  readonly host: string;
-  readonly ip: Uint8Array | null;
-  readonly port: number;
-  readonly speaks: Speaks;
 };
 
 type Entry = {
@@ -69,7 +67,8 @@ export class Registry {
   readonly #retiredSeries = new Retired<number>();
   /** Of all refused names together: they are too many to be told apart. */
   #refusedSeries: number | null = null;
-  #snapshot: Snapshot = { version: 0, services: [] };
+  readonly #clients: Clients;
+  #snapshot: Snapshot = { version: 0, services: [], clients: [] };
   #isPublishDue = false;
   #isStopped = false;
   #stopTimer: (() => void) | null = null;
@@ -78,6 +77,7 @@ export class Registry {
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.#timing = options.timing ?? systemTiming;
+    this.#clients = new Clients(options.series);
     this.#endpoints = new EndpointTable(options.memory, options.series, options.acknowledged);
     this.#hosts = new Hosts({
       resolveHost: options.resolveHost,
@@ -87,7 +87,9 @@ export class Registry {
     for (const { name, endpoints } of options.upstreams) {
       const key = normalizeAuthority(name);
       const former = this.#statics.get(key)?.targets ?? [];
-      const targets = endpoints.map((each) => targetOf(each.host, each.port, each.speaks ?? "any"));
+      const targets = endpoints.map(({ host, port, speaks = "any", peer = null }) =>
+        targetOf(host, { port, speaks, peer }),
+      );
       this.#statics.set(key, newEntry(key, true, [...former, ...targets]));
     }
   }
@@ -120,10 +122,17 @@ export class Registry {
       this.#options.log.warn("too many names are in use; one is refused", { max: NAMES_MAX, name });
       this.#names.refuse(name, "too-many-names", nowMs);
     } else {
-      const entry = newEntry(name, false, [targetOf(split.host, split.port, "any")]);
+      const entry = newEntry(name, false, [
+        targetOf(split.host, { port: split.port, speaks: "any", peer: null }),
+      ]);
       this.#names.admit(name, entry, nowMs);
     }
     this.#publishSoon();
+  }
+
+  /** A worker has a client whose name its snapshot lacks. */
+  meet(name: string): void {
+    if (this.#clients.meet(name)) this.#publishSoon();
   }
 
   /** Returns a service of the newest snapshot as a worker finds it, by `web` or `web:8080`. */
@@ -197,8 +206,10 @@ export class Registry {
     for (const [name, failure] of this.#names.refusals()) {
       services.push({ name, series: this.#seriesOfRefused(), endpoints: [], failure });
     }
-    if (isFirst || !isSame(services, this.#snapshot.services)) {
-      this.#snapshot = { version, services };
+    const clients = this.#clients.entries();
+    const areNew = clients.length > this.#snapshot.clients.length;
+    if (isFirst || areNew || !isSame(services, this.#snapshot.services)) {
+      this.#snapshot = { version, services, clients };
       this.#options.publish(this.#snapshot);
     }
     this.#settleIfKnown();
@@ -208,9 +219,9 @@ export class Registry {
     entry.isStale = false;
     const addresses: EndpointAddress[] = [];
     let failure: Service["failure"] = null;
-    for (const { host, ip, port, speaks } of entry.targets) {
+    for (const { host, ip, port, speaks, peer } of entry.targets) {
       const known = ip === null ? this.#hosts.get(host) : { answers: [ip], failure: null };
-      for (const answer of known.answers) addresses.push({ ip: answer, port, speaks });
+      for (const answer of known.answers) addresses.push({ ip: answer, port, speaks, peer });
       failure ??= known.failure;
     }
     const isPending = addresses.length === 0 && failure === null;
@@ -262,14 +273,6 @@ export class Registry {
 
 function newEntry(name: string, isStatic: boolean, targets: readonly Target[]): Entry {
   return { name, isStatic, targets, isStale: true, isShort: false, service: null };
-}
-
-/** IPv6 may have its brackets; a name loses its final dot and its capitals. */
-function targetOf(host: string, port: number, speaks: Speaks): Target {
-  const ip = parseIp(host);
-  if (ip !== null) return { host: formatIp(ip), ip, port, speaks };
-  const name = splitAuthority(host)?.host ?? host;
-  return { host: name, ip: parseIp(name), port, speaks };
 }
 
 function isSame(a: readonly Service[], b: readonly Service[]): boolean {

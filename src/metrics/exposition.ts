@@ -7,6 +7,7 @@ import { WorkerState } from "../shared/layout.ts";
 import { isDraining, type Memory } from "../shared/memory.ts";
 import type { WorkerRows } from "../shared/worker-rows.ts";
 import { COUNTER_NAMES, Counter } from "./catalog.ts";
+import { type IdentityFigures, writeIdentity } from "./identity-figures.ts";
 import type { ProcessFigures } from "./process-figures.ts";
 import type { SeriesRegistry } from "./series.ts";
 import { formatLabels, joinLabels, MetricsText } from "./text.ts";
@@ -21,6 +22,8 @@ export type ExpositionInput = {
   readonly endpointRows: EndpointRows;
   readonly workerRows: WorkerRows;
   readonly process: ProcessFigures;
+  /** null for a sidecar without an identity. */
+  readonly identity: IdentityFigures | null;
   /** Of outrigger. */
   readonly version: string;
   /** `bun 1.2.3` or `deno 2.3.4`. */
@@ -35,6 +38,7 @@ export function renderMetrics(input: ExpositionInput): string {
   writeEndpoints(text, input.snapshot, input.endpointRows);
   writeWorkers(text, input.workerRows);
   writeProcess(text, input);
+  if (input.identity !== null) writeIdentity(text, input.identity);
   return text.finish();
 }
 

@@ -14,12 +14,19 @@ export type SeriesLabels = {
   readonly authority: string;
   /** `ip:port` or `[ip]:port`; empty where no endpoint is meant. */
   readonly target: string;
+  /**
+   * Who the other end has proved to be by TLS, a server for outbound and a client for inbound; empty
+   * where that is not told apart, absent without TLS.
+   */
+  readonly peer?: string;
 };
 
 /** What comes from local clients (tcp, peer="src") and what has no service. */
 export const OUTBOUND_SERIES = 0;
 /** The same of what comes from elsewhere to our application. */
 export const INBOUND_SERIES = 1;
+/** The same of what came by TLS, while or because its clients are not told apart. */
+export const INBOUND_TLS_SERIES = 2;
 /** All that came when no number was left; authority="other". */
 export const OVERFLOW_SERIES = SERIES_MAX - 1;
 
@@ -43,6 +50,7 @@ type Entry = {
 const FIXED: readonly (readonly [number, SeriesLabels])[] = [
   [OUTBOUND_SERIES, { direction: "outbound", authority: "", target: "" }],
   [INBOUND_SERIES, { direction: "inbound", authority: "", target: "" }],
+  [INBOUND_TLS_SERIES, { direction: "inbound", authority: "", target: "", peer: "" }],
   [OVERFLOW_SERIES, { direction: "outbound", authority: "other", target: "" }],
 ];
 
@@ -60,7 +68,7 @@ export class SeriesRegistry {
     this.#nowMs = nowMs;
     // A user that never leaves.
     for (const [series, labels] of FIXED) this.#enter(series, labels);
-    for (let series = OVERFLOW_SERIES - 1; series > INBOUND_SERIES; series--) {
+    for (let series = OVERFLOW_SERIES - 1; series > INBOUND_TLS_SERIES; series--) {
       this.#vacant.push(series);
     }
   }
@@ -74,6 +82,7 @@ export class SeriesRegistry {
       direction: labels.direction,
       authority: bound(labels.authority),
       target: bound(labels.target),
+      ...(labels.peer === undefined ? {} : { peer: bound(labels.peer) }),
     };
     const known = this.#numbers.get(keyOf(bounded));
     const entry = known === undefined ? undefined : this.#entries.get(known);
@@ -136,8 +145,8 @@ export class SeriesRegistry {
 }
 
 /** Not joined by a character: a name could hold any. */
-function keyOf({ direction, authority, target }: SeriesLabels): string {
-  return JSON.stringify([direction, authority, target]);
+function keyOf({ direction, authority, target, peer }: SeriesLabels): string {
+  return JSON.stringify([direction, authority, target, peer]);
 }
 
 /** As it will be shown: labels that look the same must have the same number. */

@@ -4,12 +4,15 @@ import { sumSeries } from "../shared/counters.ts";
 import { LATENCY_BOUNDS_MS, SeriesField, STATUS_COUNT, STATUS_MIN } from "../shared/layout.ts";
 import {
   INBOUND_SERIES,
+  INBOUND_TLS_SERIES,
   OUTBOUND_SERIES,
   type SeriesLabels,
   type SeriesRegistry,
 } from "./series.ts";
 import { formatLabels, joinLabels, type MetricsText } from "./text.ts";
 
+/** The clients' side of connections. */
+const CLIENTS: ReadonlySet<number> = new Set([OUTBOUND_SERIES, INBOUND_SERIES, INBOUND_TLS_SERIES]);
 const FAILURE_STATUS_MIN = 500;
 
 /** What all threads counted for one label set, read once so that its families agree. */
@@ -67,7 +70,7 @@ function collect(threads: readonly Counters[], number: number, labels: SeriesLab
   const tcpWrite = get(SeriesField.tcpWriteBytes);
   const tcpClose = get(SeriesField.tcpClose);
   const { direction, ...rest } = describe(labels);
-  const peer = number === OUTBOUND_SERIES || number === INBOUND_SERIES ? "src" : "dst";
+  const peer = CLIENTS.has(number) ? "src" : "dst";
   return {
     labels: joinLabels(direction, rest.target),
     tcpLabels: joinLabels(direction, formatLabels([["peer", peer]]), rest.target),
@@ -89,7 +92,10 @@ function describe(labels: SeriesLabels): { direction: string; target: string } {
   const target: [string, string][] = [];
   if (labels.authority !== "") target.push(["authority", labels.authority]);
   if (labels.target !== "") target.push(...targetLabels(labels.target));
-  target.push(["tls", "disabled"]);
+  target.push(["tls", labels.peer === undefined ? "disabled" : "true"]);
+  if (labels.peer !== undefined && labels.peer !== "") {
+    target.push([labels.direction === "inbound" ? "client_id" : "server_id", labels.peer]);
+  }
   return {
     direction: formatLabels([["direction", labels.direction]]),
     target: formatLabels(target),

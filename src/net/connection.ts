@@ -15,7 +15,7 @@ import {
   EPOLLIN,
   EPOLLOUT,
   EPOLLRDHUP,
-  Errno,
+  FATAL_ERRNOS,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   MSG_PEEK,
@@ -37,17 +37,6 @@ export type Io = { readonly loop: Loop; readonly arena: Arena; readonly descript
 
 /** Bytes that are copied to go out in one write with others; beyond it, a copy costs more. */
 const JOINED_BYTES_MAX = 16_384;
-const EPIPE = 32;
-const ENOTCONN = 107;
-const FATAL: ReadonlySet<number> = new Set([
-  EPIPE,
-  ENOTCONN,
-  Errno.ECONNRESET,
-  Errno.ECONNREFUSED,
-  Errno.ETIMEDOUT,
-  Errno.EHOSTUNREACH,
-  Errno.ENETUNREACH,
-]);
 
 export abstract class Connection implements Deferred {
   fd: number;
@@ -87,6 +76,11 @@ export abstract class Connection implements Deferred {
   abstract onDeferred(): void;
   /** Closes this connection, and what depends on it, after a bug or a reset. */
   abstract onFault(): void;
+
+  /** Until when the peer's proof of who it is holds, milliseconds since 1970; for ever without TLS. */
+  get provenUntilMs(): number {
+    return this.tls?.peerNotAfterMs ?? Number.POSITIVE_INFINITY;
+  }
 
   get isOpen(): boolean {
     return this.fd !== NONE;
@@ -152,6 +146,12 @@ export abstract class Connection implements Deferred {
     this.tls = new TlsSession(this.io.arena, context, this.fd, serverName);
   }
 
+  /** Gives TLS up: from now on it is a mere descriptor, fit to be closed. */
+  dropTls(): void {
+    this.tls?.free();
+    this.tls = null;
+  }
+
   /** Goes on with the handshake; `tls.failure` says why it failed. */
   handshake(): Handshake {
     return this.tls?.handshake() ?? "failed";
@@ -171,7 +171,7 @@ export abstract class Connection implements Deferred {
     }
     this.readable = false;
     if (count === 0) return END;
-    if (!this.#hasError && !FATAL.has(errno())) return WAIT;
+    if (!this.#hasError && !FATAL_ERRNOS.has(errno())) return WAIT;
     this.isBroken = true;
     return BROKEN;
   }
@@ -179,6 +179,8 @@ export abstract class Connection implements Deferred {
   #readTls(tls: TlsSession, at: number, max: number): number {
     const count = tls.read(at, max);
     this.readable = tls.hasMore && count !== END && count !== BROKEN;
+    // Nothing yet, but the socket was not empty: no edge will tell of what is left in it.
+    if (count === WAIT && this.readable) this.io.loop.defer(this);
     if (count > 0) this.bytesRead += count;
     else if (count === BROKEN) this.isBroken = true;
     return count;
@@ -191,9 +193,12 @@ export abstract class Connection implements Deferred {
   peek(at: number): number {
     const { arena } = this.io;
     const { tls } = this;
-    if (tls !== null) return tls.peek(at);
-    const count = libc.recv(this.fd, arena.address + at, CHUNK_BYTES, MSG_PEEK | MSG_DONTWAIT);
-    return count >= 0 ? count : WAIT;
+    const flags = MSG_PEEK | MSG_DONTWAIT;
+    if (tls === null)
+      return Math.max(libc.recv(this.fd, arena.address + at, CHUNK_BYTES, flags), WAIT);
+    const count = tls.peek(at);
+    if (count === WAIT && tls.hasMore) this.io.loop.defer(this);
+    return count;
   }
 
   /** Writes `arena.bytes[at, end)`; what the socket does not take now is queued. */
@@ -240,8 +245,7 @@ export abstract class Connection implements Deferred {
     this.fd = NONE;
     this.readable = false;
     this.output.clear();
-    this.tls?.free();
-    this.tls = null;
+    this.dropTls();
     return fd;
   }
 
@@ -253,7 +257,7 @@ export abstract class Connection implements Deferred {
       this.bytesWritten += count;
       return count;
     }
-    if (this.#hasError || FATAL.has(errno())) this.isBroken = true;
+    if (this.#hasError || FATAL_ERRNOS.has(errno())) this.isBroken = true;
     return 0;
   }
 

@@ -51,6 +51,7 @@ export const RLIMIT_NOFILE = 7;
 
 export const Errno = {
   EINTR: 4,
+  EPIPE: 32,
   EAGAIN: 11,
   EMFILE: 24,
   ENFILE: 23,
@@ -61,12 +62,24 @@ export const Errno = {
   EAFNOSUPPORT: 97,
   ENETUNREACH: 101,
   ECONNRESET: 104,
+  ENOTCONN: 107,
   ENOBUFS: 105,
   ETIMEDOUT: 110,
   ECONNREFUSED: 111,
   EHOSTUNREACH: 113,
   EINPROGRESS: 115,
 } as const;
+
+/** What a connection does not recover from. */
+export const FATAL_ERRNOS: ReadonlySet<number> = new Set([
+  Errno.EPIPE,
+  Errno.ENOTCONN,
+  Errno.ECONNRESET,
+  Errno.ECONNREFUSED,
+  Errno.ETIMEDOUT,
+  Errno.EHOSTUNREACH,
+  Errno.ENETUNREACH,
+]);
 
 const NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(Errno).map(([name, number]) => [number, name]),

@@ -1,4 +1,4 @@
-/** Opening a TCP connection to an endpoint, under a deadline. */
+/** Opening a connection to an endpoint, TCP and TLS, under one deadline. */
 import { Timer } from "../lib/timer-wheel.ts";
 import type { SocketAddress } from "../mesh/address.ts";
 import { NONE } from "./arena.ts";
@@ -19,11 +19,45 @@ import {
 } from "./constants.ts";
 import { errno, libc } from "./libc.ts";
 import { ADDRESS, ADDRESS_LENGTH, OPTION, writeAddress } from "./socket-address.ts";
+import type { TlsContext } from "./tls-context.ts";
+import type { TlsFailure } from "./tls-failure.ts";
+import type { TlsSession } from "./tls-session.ts";
+
+/** What is wrong with the certificate, and not with how TLS is spoken. */
+const PEER_FAILURES: ReadonlySet<TlsFailure> = new Set([
+  "no-certificate",
+  "untrusted",
+  "expired",
+  "not-yet-valid",
+  "wrong-usage",
+]);
 
 /** Seconds without traffic until the kernel asks whether a peer still is there. */
 const KEEP_ALIVE_IDLE_S = 10;
 
-export type DialFailure = "refused" | "timeout" | "unreachable" | "no-descriptors";
+/**
+ * `tls`: the handshake failed; `untrusted`: it did because of who answered; `no-identity`: we have
+ * nothing to show.
+ */
+export type DialFailure =
+  | "refused"
+  | "timeout"
+  | "unreachable"
+  | "no-descriptors"
+  | "tls"
+  | "untrusted"
+  | "no-identity";
+
+/** TLS on a dialled connection. */
+export type DialTls = {
+  /** Asked for when the handshake begins: the newest certificate, or null when there is none. */
+  readonly context: () => TlsContext | null;
+  readonly serverName: string;
+  /** Whether it is who we wanted; called once, when the handshake is done. */
+  readonly isPeer: (tls: TlsSession) => boolean;
+  /** What is sent first, once it is. */
+  readonly greet: ((dial: Dial) => void) | null;
+};
 
 export class Dial extends Connection {
   readonly #timer: Timer;
@@ -38,8 +72,15 @@ export class Dial extends Connection {
     this.#timer = new Timer(() => this.#fail("timeout"));
   }
 
-  start(address: SocketAddress, timeoutMs: number): void {
+  /** Fails, as if it had been started. */
+  refuse(why: DialFailure): void {
+    this.#failure = why;
+    this.io.loop.defer(this);
+  }
+
+  start(address: SocketAddress, timeoutMs: number, tls: DialTls | null = null): void {
     const { arena, descriptors, loop } = this.io;
+    this.#tls = tls;
     loop.timers.arm(this.#timer, loop.clock.nowMs + timeoutMs);
     const family = address.ip.length === 4 ? AF_INET : AF_INET6;
     const fd = libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -68,6 +109,7 @@ export class Dial extends Connection {
   }
 
   #failure: DialFailure | null = null;
+  #tls: DialTls | null = null;
 
   /** Gives up; no callback is called any more. */
   cancel(): void {
@@ -79,6 +121,7 @@ export class Dial extends Connection {
   #isOver = false;
 
   protected override onReady(_drained: boolean): void {
+    if (this.tls !== null) return this.#shakeHands(this.tls);
     const error = this.#socketError();
     if (error !== 0) {
       this.#fail(
@@ -92,6 +135,25 @@ export class Dial extends Connection {
     }
     if (this.hasError) return this.#fail("refused");
     if (!this.#isConnected()) return;
+    if (this.#tls === null) return this.#open();
+    const context = this.#tls.context();
+    if (context === null) return this.#fail("no-identity");
+    this.startTls(context, this.#tls.serverName);
+    if (this.tls !== null) this.#shakeHands(this.tls);
+  }
+
+  #shakeHands(tls: TlsSession): void {
+    const state = this.handshake();
+    if (state === "waiting") return;
+    if (state === "failed") return this.#fail(isAboutPeer(tls) ? "untrusted" : "tls");
+    if (this.#tls?.isPeer(tls) !== true) return this.#fail("untrusted");
+    // OpenSSL may hold bytes already that epoll tells nothing of.
+    this.readable = true;
+    this.#tls.greet?.(this);
+    this.#open();
+  }
+
+  #open(): void {
     this.io.loop.timers.disarm(this.#timer);
     this.#isOver = true;
     this.#opened(this);
@@ -125,6 +187,10 @@ export class Dial extends Connection {
     view.setUint32(ADDRESS_LENGTH, 28, true);
     return libc.getpeername(this.fd, address + ADDRESS, address + ADDRESS_LENGTH) === 0;
   }
+}
+
+function isAboutPeer({ failure }: TlsSession): boolean {
+  return failure !== null && PEER_FAILURES.has(failure);
 }
 
 /** Sets an `int` option; failures are harmless for the ones set here. */

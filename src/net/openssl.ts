@@ -9,7 +9,10 @@ import { type CFunction, type CSignature, type CType, runtime } from "./runtime.
 
 const f = (result: CType, ...args: CType[]): CSignature => ({ args, result });
 
-/** `long` results that we use are small; as `i32` they need no BigInt. */
+/**
+ * `long` results that we use are small; as `i32` they need no BigInt. Of `BIO_number_read` the low
+ * half is taken: only differences matter.
+ */
 const SSL_FUNCTIONS = {
   OPENSSL_init_ssl: f("i32", "size", "address"),
   TLS_method: f("address"),
@@ -22,7 +25,6 @@ const SSL_FUNCTIONS = {
   SSL_CTX_set_security_level: f("i32", "address", "i32"),
   SSL_CTX_set_verify: f("i32", "address", "i32", "address"),
   SSL_CTX_set_verify_depth: f("i32", "address", "i32"),
-  SSL_CTX_set_default_read_buffer_len: f("i32", "address", "size"),
   SSL_CTX_get_cert_store: f("address", "address"),
   SSL_CTX_use_certificate_ASN1: f("i32", "address", "i32", "address"),
   SSL_CTX_use_PrivateKey_ASN1: f("i32", "i32", "address", "address", "i64"),
@@ -39,6 +41,7 @@ const SSL_FUNCTIONS = {
   SSL_read: f("i32", "address", "address", "i32"),
   SSL_write: f("i32", "address", "address", "i32"),
   SSL_shutdown: f("i32", "address"),
+  SSL_get_rbio: f("address", "address"),
   SSL_get_error: f("i32", "address", "i32"),
   SSL_get_verify_result: f("i32", "address"),
   SSL_get1_peer_certificate: f("address", "address"),
@@ -52,6 +55,7 @@ const CRYPTO_FUNCTIONS = {
   X509_free: f("i32", "address"),
   X509_STORE_add_cert: f("i32", "address", "address"),
   X509_STORE_set_flags: f("i32", "address", "size"),
+  BIO_number_read: f("u32", "address"),
   OPENSSL_sk_num: f("i32", "address"),
   OPENSSL_sk_value: f("address", "address", "i32"),
   ERR_peek_error: f("u32"),

@@ -33,6 +33,7 @@ export class TlsContextError extends Error {}
 const TLS1_3_VERSION = 0x0304;
 const EVP_PKEY_EC = 408;
 const SSL_CTRL_MODE = 33;
+const SSL_CTRL_CLEAR_MODE = 78;
 const SSL_CTRL_SET_READ_AHEAD = 41;
 const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
 const SSL_CTRL_CHAIN_CERT = 89;
@@ -42,6 +43,8 @@ const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
 /** A write may take less than it is given, and be repeated from another place: a queue's chunk. */
 const SSL_MODE_ENABLE_PARTIAL_WRITE = 0x01;
 const SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 0x02;
+/** With it a read goes on for as long as the peer sends what is no data: KeyUpdate, for ever. */
+const SSL_MODE_AUTO_RETRY = 0x04;
 /** We send the chain that we were given, not one that OpenSSL makes of the anchors it trusts. */
 const SSL_MODE_NO_AUTO_CHAIN = 0x08;
 /** An idle connection holds no buffers. */
@@ -135,8 +138,8 @@ class Builder {
     ssl.SSL_CTX_set_security_level(context, SECURITY_LEVEL);
     this.#control(SSL_CTRL_SET_SESS_CACHE_MODE, 0, 0);
     this.#control(SSL_CTRL_MODE, MODES, 0);
+    this.#control(SSL_CTRL_CLEAR_MODE, SSL_MODE_AUTO_RETRY, 0);
     this.#control(SSL_CTRL_SET_READ_AHEAD, 1, 0);
-    ssl.SSL_CTX_set_default_read_buffer_len(context, CHUNK_BYTES);
     this.#check(ssl.SSL_CTX_set_ciphersuites(context, this.#text(SUITES)), "the cipher suites");
     this.#setGroups();
     this.#setVerification(role, options);

@@ -7,27 +7,14 @@
  *
  * A stream that ends without close_notify was cut (RFC 8446 §6.1) and reads as BROKEN, not END.
  */
+import { assert } from "../lib/assert.ts";
 import { ARGUMENTS, type Arena, CHUNK_BYTES, OUTPUT } from "./arena.ts";
 import { libc } from "./libc.ts";
 import { type OpenSsl, openssl } from "./openssl.ts";
 import type { TlsContext } from "./tls-context.ts";
+import { failureOf, type TlsFailure } from "./tls-failure.ts";
 
 export type Handshake = "waiting" | "done" | "failed";
-
-/**
- * Why a handshake failed, or a stream broke; a bounded set, for metric labels. `refused`: the peer
- * sent an alert, so it was us that it did not take.
- */
-export type TlsFailure =
-  | "closed"
-  | "refused"
-  | "no-certificate"
-  | "untrusted"
-  | "expired"
-  | "not-yet-valid"
-  | "wrong-usage"
-  | "version"
-  | "protocol";
 
 /** The results of `read`: connection.ts has the same. */
 const END = 0;
@@ -40,17 +27,17 @@ const SSL_ERROR_WANT_WRITE = 3;
 const SSL_ERROR_ZERO_RETURN = 6;
 const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
 const REASON_MASK = 0x7fffff;
-const SSL_R_CERTIFICATE_VERIFY_FAILED = 134;
-const SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE = 199;
-const SSL_R_UNEXPECTED_EOF_WHILE_READING = 294;
-const SSL_R_UNSUPPORTED_PROTOCOL = 258;
-const SSL_R_WRONG_VERSION_NUMBER = 267;
-/** Reasons from here on are 1,000 + the alert that came. */
-const SSL_R_ALERT_FIRST = 1_000;
-const X509_V_ERR_NOT_YET_VALID = 9;
-const X509_V_ERR_EXPIRED = 10;
-const X509_V_ERR_INVALID_PURPOSE = 26;
 
+/**
+ * What a peer may send in a row that yields no data, beyond a record that is on its way: some 2,000
+ * KeyUpdates (RFC 8446 §4.6.3), each of which costs us as much as a small request. OpenSSL itself
+ * bounds empty records, alerts and the rest.
+ */
+const IDLE_BYTES_MAX = 65_536;
+/** Bytes on the wire for a byte of data at the most: a record of one byte has 22 around it. */
+const WIRE_BYTES_MAX = 24;
+/** Then another turn goes on. */
+const IDLE_CALLS_MAX = 2;
 /** Certificates of a chain that are looked at, and the size of each (RFC 8446 allows 16 MiB). */
 const CHAIN_MAX = 8;
 const CERTIFICATE_BYTES_MAX = 16_384;
@@ -70,8 +57,13 @@ export class TlsSession {
   #isOpen = false;
   /** What ended the last read after it had bytes to return: told by the next one. */
   #pending = WAIT;
-  /** The last read was as long as it was allowed to be. */
+  /** The last read stopped although there may be more. */
   #isFull = false;
+  readonly #rbio: number;
+  /** Bytes that came from the socket, modulo 2^32. */
+  #receivedBytes = 0;
+  /** Of these, those that yielded nothing yet. */
+  #idleBytes = 0;
   /** Plaintext that `peek` showed. */
   #ahead: Uint8Array = NOTHING;
 
@@ -81,8 +73,11 @@ export class TlsSession {
     this.#arena = arena;
     this.#ssl = ssl;
     this.#isServer = context.role === "server";
+    assert(context.address !== 0, "the TLS context was freed");
     this.#address = ssl.SSL_new(context.address);
+    assert(this.#address !== 0, "SSL_new");
     ssl.SSL_set_fd(this.#address, fd);
+    this.#rbio = ssl.SSL_get_rbio(this.#address);
     if (this.#isServer) ssl.SSL_set_accept_state(this.#address);
     else ssl.SSL_set_connect_state(this.#address);
     if (serverName !== null) {
@@ -95,6 +90,11 @@ export class TlsSession {
   /** Another read may return something: bytes, or how the stream ended. */
   get hasMore(): boolean {
     return this.#isFull || this.#pending !== WAIT || this.#ahead.length > 0;
+  }
+
+  /** The stream's end has come, or it broke: what `peek` shows is all that there will be. */
+  get isOver(): boolean {
+    return this.#pending !== WAIT;
   }
 
   /** Goes on with the handshake; call it upon each readiness until it is over. */
@@ -120,16 +120,37 @@ export class TlsSession {
     if (this.#pending !== WAIT) return this.#pending;
     const { address } = this.#arena;
     let total = 0;
-    while (total < max) {
+    for (let idleCalls = 0; total < max; ) {
       const count = this.#ssl.SSL_read(this.#address, address + at + total, max - total);
-      if (count <= 0) {
-        this.#pending = this.#statusOf(count);
-        return total > 0 ? total : this.#pending;
+      const came = this.#received();
+      if (count > 0) {
+        total += count;
+        this.#idleBytes = Math.max(0, this.#idleBytes + came - count * WIRE_BYTES_MAX);
+        continue;
       }
-      total += count;
+      this.#pending = this.#statusOf(count);
+      const isEmpty = this.#pending !== WAIT || came === 0;
+      if (!isEmpty && this.#isIdle(came)) this.#pending = BROKEN;
+      if (isEmpty || this.#pending === BROKEN) return total > 0 ? total : this.#pending;
+      if (++idleCalls === IDLE_CALLS_MAX) break;
     }
     this.#isFull = true;
-    return total;
+    return total > 0 ? total : WAIT;
+  }
+
+  /** Bytes that came from the socket since the last call. */
+  #received(): number {
+    const before = this.#receivedBytes;
+    this.#receivedBytes = this.#ssl.BIO_number_read(this.#rbio);
+    return (this.#receivedBytes - before) >>> 0;
+  }
+
+  /** Counts bytes that yielded no data: a part of a record, or none at all. True: too many. */
+  #isIdle(came: number): boolean {
+    this.#idleBytes += came;
+    if (this.#idleBytes <= IDLE_BYTES_MAX) return false;
+    this.failure ??= "protocol";
+    return true;
   }
 
   /** As `read`, but the bytes are there again for the next call. Shows a chunk at the most. */
@@ -196,8 +217,11 @@ export class TlsSession {
     return this.#ssl.SSL_get_verify_result(this.#address) === 0;
   }
 
-  /** What the peer presented, DER, its leaf first; empty when it presented none, or too much. */
-  peerChain(): Uint8Array[] {
+  /**
+   * What the peer presented, DER, its leaf first; empty when it presented none, null when it was more
+   * than is looked at.
+   */
+  peerChain(): Uint8Array[] | null {
     const ssl = this.#ssl;
     const leaf = ssl.SSL_get1_peer_certificate(this.#address);
     if (leaf === 0) return [];
@@ -210,7 +234,7 @@ export class TlsSession {
       chain.push(this.#der(ssl.OPENSSL_sk_value(list, i)));
     }
     const isUsable = chain.length <= CHAIN_MAX && chain.every((der) => der.length > 0);
-    return isUsable ? chain : [];
+    return isUsable ? chain : null;
   }
 
   /** Empty when it is too large. */
@@ -236,37 +260,8 @@ export class TlsSession {
     const reason = error === SSL_ERROR_SSL ? ssl.ERR_peek_error() & REASON_MASK : 0;
     // Every later call would take the queue's oldest entry for its own.
     ssl.ERR_clear_error();
-    this.failure ??= error === SSL_ERROR_SSL ? this.#failureOf(reason) : "closed";
-  }
-
-  #failureOf(reason: number): TlsFailure {
-    if (reason >= SSL_R_ALERT_FIRST) return "refused";
-    switch (reason) {
-      case SSL_R_UNEXPECTED_EOF_WHILE_READING:
-        return "closed";
-      case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-        return "no-certificate";
-      case SSL_R_UNSUPPORTED_PROTOCOL:
-      case SSL_R_WRONG_VERSION_NUMBER:
-        return "version";
-      case SSL_R_CERTIFICATE_VERIFY_FAILED:
-        return this.#verifyFailure();
-      default:
-        return "protocol";
-    }
-  }
-
-  #verifyFailure(): TlsFailure {
-    switch (this.#ssl.SSL_get_verify_result(this.#address)) {
-      case X509_V_ERR_EXPIRED:
-        return "expired";
-      case X509_V_ERR_NOT_YET_VALID:
-        return "not-yet-valid";
-      case X509_V_ERR_INVALID_PURPOSE:
-        return "wrong-usage";
-      default:
-        return "untrusted";
-    }
+    const result = ssl.SSL_get_verify_result(this.#address);
+    this.failure ??= error === SSL_ERROR_SSL ? failureOf(reason, result) : "closed";
   }
 }
 

@@ -30,6 +30,12 @@ export abstract class ClientConnection extends Connection implements Client {
   /** Lets go of all but the connection itself; called once, before it closes. */
   protected abstract onClosing(): void;
 
+  /** No further requests: the process drains, or what the client has proved is over. */
+  protected get isLeaving(): boolean {
+    const { context } = this;
+    return context.isLeaving() || (this.tls !== null && context.mesh.wallMs >= this.provenUntilMs);
+  }
+
   /** Moves the one deadline. */
   protected arm(ms: number): void {
     const { clock, timers } = this.io.loop;

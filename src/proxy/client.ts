@@ -1,7 +1,10 @@
 /** Where a client's connection came from, and what the worker may ask of it. */
 
+import type { ClientIdField } from "../codec/http1/client-id.ts";
 import type { SocketAddress } from "../mesh/address.ts";
+import type { Identity } from "../mesh/credentials.ts";
 import type { ListenerKind, Speaks } from "../mesh/snapshot.ts";
+import type { ProxyErrorCode } from "./errors.ts";
 
 export type ClientOrigin = {
   readonly kind: ListenerKind;
@@ -11,13 +14,30 @@ export type ClientOrigin = {
   readonly authority: string | null;
   /** The same as an address, where it is one. */
   readonly target: SocketAddress | null;
+  /** The target is where the client wanted to go, before it was redirected to us. */
+  readonly isRedirected: boolean;
   /** What the target speaks, where that is known by the way the client came. */
   readonly speaks: Speaks | null;
   /** The client's address as text. */
   readonly peer: string;
+  /** Who the client has proved to be. */
+  readonly client: ClientIdentity | null;
+  /** Why nothing of this client is let through. */
+  readonly denied: ProxyErrorCode | null;
+};
+
+/** A client that showed a certificate which holds. */
+export type ClientIdentity = {
+  /** The DNS name, or the SPIFFE URI of one that has none. */
+  readonly name: string;
+  readonly identity: Identity;
+  /** What the application is told. */
+  readonly field: ClientIdField;
 };
 
 export interface Client {
+  /** As `Connection` has it. */
+  readonly provenUntilMs: number;
   /** The process drains: close now if idle, otherwise when what is under way is over. */
   drain(): void;
   /** Close now. */

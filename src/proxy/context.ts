@@ -2,6 +2,7 @@
 import type { Balancer } from "../balancer/balancer.ts";
 import { RequestHead } from "../codec/http1/request-head.ts";
 import { ResponseHead } from "../codec/http1/response-head.ts";
+import type { InboundPolicy } from "../mesh/snapshot.ts";
 import { Counter, type CounterName } from "../metrics/catalog.ts";
 import { DECODED, ENCODED, ENCODED_BYTES } from "../net/arena.ts";
 import type { Io } from "../net/connection.ts";
@@ -12,12 +13,15 @@ import type { LearnedTargets } from "../shared/learned-targets.ts";
 import type { WorkerRows } from "../shared/worker-rows.ts";
 import type { Client } from "./client.ts";
 import type { Directory } from "./directory.ts";
+import { HandshakeGate } from "./handshake-gate.ts";
 import { Http2Pools } from "./http2-pool.ts";
 import type { Http2Request } from "./http2-request.ts";
 import type { UpstreamStream } from "./http2-upstream-stream.ts";
 import { IN_FLIGHT_MAX } from "./limits.ts";
+import { MeshTls } from "./mesh-tls.ts";
 import type { Pools } from "./pool.ts";
 import { Recycler } from "./recycler.ts";
+import type { Tunnel } from "./tunnel.ts";
 
 export class Context {
   readonly io: Io;
@@ -33,12 +37,15 @@ export class Context {
   readonly detectTimeoutMs: number;
   /** Client connections that speak HTTP or have not yet been joined. */
   readonly clients = new Set<Client>();
-  readonly tunnels = new Set<{ close(): void }>();
+  readonly tunnels = new Set<Tunnel>();
   /** Writes an access log line; null while nobody wants one. */
   access: ((line: string) => void) | null = null;
   isDraining = false;
   /** The process drains, although this worker may not have been woken yet to begin with it. */
   readonly isLeaving: () => boolean;
+  readonly policy: InboundPolicy;
+  readonly mesh: MeshTls;
+  readonly handshakes = new HandshakeGate();
   inFlight = 0;
   /** What streams keep because the other side is slow. */
   readonly keptBudget = new KeptBudget();
@@ -61,6 +68,8 @@ export class Context {
     this.isOwn = parts.isOwn;
     this.detectTimeoutMs = parts.detectTimeoutMs;
     this.isLeaving = parts.isLeaving;
+    this.policy = parts.policy;
+    this.mesh = new MeshTls(parts.io.arena);
     this.http2 = new Http2Pools(this);
     this.http2Memory = {
       budget: this.keptBudget,
@@ -122,4 +131,5 @@ export type ContextParts = Pick<
   | "isOwn"
   | "detectTimeoutMs"
   | "isLeaving"
+  | "policy"
 >;

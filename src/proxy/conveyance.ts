@@ -3,12 +3,14 @@
  * pooled or new. One at a time; what is under way can be called off.
  */
 import type { Endpoint, Speaks } from "../mesh/snapshot.ts";
-import { Dial, type DialFailure } from "../net/dial.ts";
+import type { Dial, DialFailure } from "../net/dial.ts";
 import type { Context } from "./context.ts";
+import { dialEndpoint } from "./dial-endpoint.ts";
 import type { Exchange } from "./exchange.ts";
 import type { StreamWaiter } from "./http2-pool.ts";
 import type { Http2Upstream } from "./http2-upstream.ts";
 import { UpstreamStream } from "./http2-upstream-stream.ts";
+import { counterOf } from "./open-tunnel.ts";
 import type { Responder } from "./sides.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -85,8 +87,11 @@ export class Conveyance implements StreamWaiter {
       return this.#events.ready(pooled);
     }
     context.count("pool_miss");
-    this.#dial = new Dial(
-      context.io,
+    this.#dial = dialEndpoint(
+      context,
+      endpoint,
+      timeoutMs,
+      "http1",
       (dial) => {
         this.#dial = null;
         context.balancer.connectSucceeded(endpoint);
@@ -99,7 +104,6 @@ export class Conveyance implements StreamWaiter {
         this.#failed(endpoint, why);
       },
     );
-    this.#dial.start(endpoint, timeoutMs);
   }
 
   /** Calls off what is under way; no event follows. */
@@ -123,9 +127,9 @@ export class Conveyance implements StreamWaiter {
 
   #failed(endpoint: Endpoint, why: ConveyanceFailure): void {
     const { balancer, io } = this.#context;
-    if (why !== "no-descriptors" && why !== "no-stream") {
+    if (why !== "no-descriptors" && why !== "no-stream" && why !== "no-identity") {
       balancer.connectFailed(endpoint, io.loop.clock.nowMs);
-      this.#context.count(why === "timeout" ? "connect_timeout" : "connect_refused");
+      this.#context.count(counterOf(why));
     }
     this.#events.failed(why);
   }

@@ -16,11 +16,15 @@ export class Directory {
   #waiters: Set<Waiter> = new Set();
   readonly #asked = new Set<string>();
   readonly #ask: (authority: string) => void;
+  #clients: ReadonlyMap<string, number> = new Map();
+  readonly #met = new Set<string>();
+  readonly #meet: (client: string) => void;
   /** Rises with each snapshot, so that whoever keeps a service knows when to look again. */
   version = 0;
 
-  constructor(ask: (authority: string) => void) {
+  constructor(ask: (authority: string) => void, meet: (client: string) => void) {
     this.#ask = ask;
+    this.#meet = meet;
   }
 
   /** The service for `host[:port]`, or null when the snapshot does not have it. */
@@ -28,6 +32,16 @@ export class Directory {
     const keys = lookupKeys(authority);
     const services = this.#services;
     return services.get(keys.exact) ?? services.get(keys.bare) ?? services.get(keys.dns) ?? null;
+  }
+
+  /** Labels of a client's requests; asks for them, once per snapshot, when there are none yet. */
+  clientSeries(name: string): number | null {
+    const series = this.#clients.get(name) ?? null;
+    if (series === null && !this.#met.has(name) && this.#met.size < QUEUE_MAX) {
+      this.#met.add(name);
+      this.#meet(name);
+    }
+    return series;
   }
 
   /** The same service as of now; without endpoints when the newest snapshot does not have it. */
@@ -53,6 +67,7 @@ export class Directory {
 
   replace(snapshot: Snapshot): void {
     this.#services = new Map(snapshot.services.map((service) => [service.name, service]));
+    this.#clients = new Map(snapshot.clients.map(({ name, series }) => [name, series]));
     this.version = snapshot.version;
     this.#asked.clear();
     const waiters = this.#waiters;

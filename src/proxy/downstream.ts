@@ -9,7 +9,7 @@
 import { Step } from "../codec/http1/field-section.ts";
 import { Method } from "../codec/http1/method.ts";
 import { type RequestHead, TargetForm } from "../codec/http1/request-head.ts";
-import { REQUEST_HEAD_GROWTH_BYTES } from "../codec/http1/write-request.ts";
+import { writtenBytesMax } from "../codec/http1/write-request.ts";
 import type { Service } from "../mesh/snapshot.ts";
 import { CHUNK_BYTES } from "../net/arena.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
@@ -123,8 +123,8 @@ export class Downstream extends RespondingClient implements Requester {
   #serve(head: RequestHead, base: number, end: number): number {
     const { bytes } = this.io.arena;
     const past = base + head.end;
-    // Rewritten it may be longer, and must fit a chunk.
-    if (head.end + REQUEST_HEAD_GROWTH_BYTES > CHUNK_BYTES) {
+    head.clientId = this.origin.client?.field ?? null;
+    if (writtenBytesMax(head) > CHUNK_BYTES) {
       this.#refuse(replyToBadRequest("head-too-large"));
       return past;
     }

@@ -40,6 +40,31 @@ export const PROXY_ERRORS = {
   "not-http": entry(400, "http_protocol_error", "the target speaks HTTP only", "refused_not_http"),
   loop: entry(508, "proxy_loop_detected", "the target is this proxy", "refused_loop"),
   forbidden: entry(403, "destination_ip_prohibited", "target not allowed", "refused_loop"),
+  "identity-required": entry(
+    403,
+    "http_request_denied",
+    "only clients with an identity are let in",
+    "denied_no_identity",
+  ),
+  "identity-denied": entry(
+    403,
+    "http_request_denied",
+    "this identity is not let in",
+    "denied_identity",
+  ),
+  "no-identity": entry(
+    503,
+    "proxy_configuration_error",
+    "this sidecar has no certificate yet",
+    "tls_client_no_identity",
+  ),
+  "tls-failed": entry(502, "tls_protocol_error", "TLS handshake failed", "tls_client_failed"),
+  "peer-untrusted": entry(
+    502,
+    "tls_certificate_error",
+    "the endpoint is not who it should be",
+    "tls_client_untrusted",
+  ),
   "backend-closed": entry(
     502,
     "connection_terminated",

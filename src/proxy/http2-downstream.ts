@@ -8,6 +8,7 @@ import type { RequestHead } from "../codec/http1/request-head.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import { BROKEN, END } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
+import { MORE, readFrames } from "../net/read-frames.ts";
 import type { Http2Memory } from "../protocol/http2/connection.ts";
 import type { Output } from "../protocol/http2/sender.ts";
 import { Http2Server, type ServerStream } from "../protocol/http2/server.ts";
@@ -17,8 +18,7 @@ import { ClientConnection } from "./client-connection.ts";
 import { ClosingClient } from "./closing-client.ts";
 import type { Context } from "./context.ts";
 import { Http2Request } from "./http2-request.ts";
-import { MORE, readFrames } from "./http2-socket.ts";
-import { CLIENT_IDLE_MS, HEAD_TIMEOUT_MS, HTTP2_SWEEP_MS } from "./limits.ts";
+import { CLIENT_IDLE_MS, HEAD_TIMEOUT_MS, HTTP2_SWEEP_MS, READS_PER_TURN } from "./limits.ts";
 import { Router } from "./router.ts";
 
 class Frames extends Http2Server {
@@ -115,7 +115,7 @@ export class Http2Downstream extends ClientConnection {
   }
 
   #read(): void {
-    const result = readFrames(this, this.frames, this.#kept);
+    const result = readFrames(this, this.frames, this.#kept, READS_PER_TURN);
     this.#beginRequests();
     if (result === MORE) this.io.loop.defer(this);
     else if (result === BROKEN) this.reset();

@@ -4,9 +4,9 @@
  * that requests wait in line, each until its deadline.
  */
 import type { Endpoint } from "../mesh/snapshot.ts";
-import { Dial } from "../net/dial.ts";
 import type { Context } from "./context.ts";
 import type { ConveyanceFailure } from "./conveyance.ts";
+import { dialEndpoint } from "./dial-endpoint.ts";
 import { Http2Upstream } from "./http2-upstream.ts";
 import { HTTP2_CONNECTIONS_MAX, QUEUE_MAX } from "./limits.ts";
 import { isSame } from "./pool.ts";
@@ -156,11 +156,14 @@ export class Http2Pools {
     if (pool.dials * STREAMS_EXPECTED >= pool.waiters.size) return;
     const usable = pool.connections.filter((connection) => !connection.isGoingAway).length;
     if (pool.dials + usable >= HTTP2_CONNECTIONS_MAX) return;
-    const { balancer, io } = this.#context;
+    const { balancer } = this.#context;
     const { endpoint } = pool;
     pool.dials++;
-    const dial = new Dial(
-      io,
+    dialEndpoint(
+      this.#context,
+      endpoint,
+      timeoutMs,
+      "http2",
       (opened) => {
         pool.dials--;
         balancer.connectSucceeded(endpoint);
@@ -180,7 +183,6 @@ export class Http2Pools {
         }
       },
     );
-    dial.start(endpoint, timeoutMs);
   }
 }
 

@@ -11,7 +11,7 @@ import { type Http1Error, statusOf } from "../codec/http1/errors.ts";
 import type { FieldSection } from "../codec/http1/field-section.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import { writeTrailers } from "../codec/http1/trailers.ts";
-import { REQUEST_HEAD_GROWTH_BYTES } from "../codec/http1/write-request.ts";
+import { writtenBytesMax } from "../codec/http1/write-request.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import { Timer } from "../lib/timer-wheel.ts";
 import { CHUNK_BYTES, OUTPUT } from "../net/arena.ts";
@@ -67,8 +67,9 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
     this.downstream.onRequest();
     this.isGrpc = head.isGrpc;
     this.origVersion = head.origVersion;
+    head.clientId = this.downstream.origin.client?.field ?? null;
     // Written as HTTP/1 it may be longer, and must fit a chunk.
-    if (head.end + REQUEST_HEAD_GROWTH_BYTES > CHUNK_BYTES) {
+    if (writtenBytesMax(head) > CHUNK_BYTES) {
       this.context.returnRequestHead(head);
       return this.onBadRequest("head-too-large");
     }

@@ -8,6 +8,7 @@ import { Timer } from "../lib/timer-wheel.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import { BROKEN, Connection, END } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
+import { MORE, readFrames } from "../net/read-frames.ts";
 import { Http2Client } from "../protocol/http2/client.ts";
 import type { Http2Memory } from "../protocol/http2/connection.ts";
 import { GlitchBudget } from "../protocol/http2/glitch-budget.ts";
@@ -15,8 +16,14 @@ import { Glitch } from "../protocol/http2/limits.ts";
 import type { Output } from "../protocol/http2/sender.ts";
 import type { Http2Fault } from "../protocol/http2/stream-table.ts";
 import type { Context } from "./context.ts";
-import { MORE, readFrames } from "./http2-socket.ts";
-import { HTTP2_IDLE_MS, HTTP2_PING_MS, HTTP2_PING_TIMEOUT_MS, HTTP2_SWEEP_MS } from "./limits.ts";
+import {
+  HTTP2_IDLE_MS,
+  HTTP2_PING_MS,
+  HTTP2_PING_TIMEOUT_MS,
+  HTTP2_SWEEP_MS,
+  PROOF_GRACE_MS,
+  READS_PER_TURN,
+} from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
 
 /** Twice what it costs us: the connection is left while half of the peer's patience is there. */
@@ -162,7 +169,7 @@ export class Http2Upstream extends Connection {
 
   #read(): void {
     const before = this.bytesRead;
-    const result = readFrames(this, this.frames, this.#kept);
+    const result = readFrames(this, this.frames, this.#kept, READS_PER_TURN);
     if (this.bytesRead > before) this.#heardMs = this.io.loop.clock.nowMs;
     if (result === MORE) this.io.loop.defer(this);
     else if (result === END || result === BROKEN) this.#gone();
@@ -189,11 +196,22 @@ export class Http2Upstream extends Connection {
     const { nowMs } = this.io.loop.clock;
     this.tick();
     this.frames.sweep();
+    if (this.tls !== null && !this.#isProofValid()) return;
     if (this.frames.streamCount === 0 && nowMs - this.#usedMs > HTTP2_IDLE_MS) {
       this.frames.end(ErrorCode.noError);
     } else if (this.frames.streamCount > 0) this.#watch(nowMs);
     this.#arm();
     this.io.loop.defer(this);
+  }
+
+  /** What was proved is over: no new streams, and in the end none at all. False: closed. */
+  #isProofValid(): boolean {
+    const overMs = this.context.mesh.wallMs - this.provenUntilMs;
+    if (overMs >= PROOF_GRACE_MS) {
+      this.context.count("tls_proof_expired");
+      this.#gone();
+    } else if (overMs >= 0) this.retire();
+    return this.isOpen;
   }
 
   #watch(nowMs: number): void {

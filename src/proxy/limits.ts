@@ -41,3 +41,19 @@ export const HTTP2_PING_TIMEOUT_MS = 3_000;
 export const INTERIM_MAX = 32;
 /** Reads per connection and turn, so that one fast stream does not starve the others. */
 export const READS_PER_TURN = 8;
+
+/** A client has this long to finish a handshake; linkerd2-proxy's detection timeout covers it too. */
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Steps of handshakes in one turn: about 2 ms, which is what a request in flight waits at most. */
+export const HANDSHAKE_STEPS_PER_TURN = 4;
+/** Handshakes under way in one worker: at two steps each, the last waits about a second. */
+export const HANDSHAKES_MAX = 1_024;
+/** A client that has said nothing for so long after its handshake waits for the server to speak. */
+export const TLS_SILENCE_MS = 100;
+/** How often it is looked whose proof of identity is over. */
+export const PROOF_SWEEP_MS = 1_000;
+/**
+ * From the end of a peer's certificate on its connections take nothing new; what is still under way
+ * after so long is cut. Long enough for a renewal that was late, short against a lifetime of 24 h.
+ */
+export const PROOF_GRACE_MS = 300_000;

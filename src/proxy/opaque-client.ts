@@ -5,10 +5,8 @@
  * list of ports and wait for no timeout.
  */
 import type { Endpoint } from "../mesh/snapshot.ts";
-import { INPUT, INPUT_BYTES } from "../net/arena.ts";
-import { Connection, END, type Io } from "../net/connection.ts";
-import { MSG_DONTWAIT, MSG_PEEK } from "../net/constants.ts";
-import { libc } from "../net/libc.ts";
+import { CONTENT, INPUT } from "../net/arena.ts";
+import { BROKEN, Connection, END, type Io, WAIT } from "../net/connection.ts";
 import { detect } from "../protocol/detect.ts";
 import type { ClientOrigin } from "./client.ts";
 import { ClientConnection } from "./client-connection.ts";
@@ -33,8 +31,14 @@ class Listening extends Connection {
     this.takeOver(from);
   }
 
+  /** It has said something, or will not. Readiness alone can be TLS talking to itself. */
+  get hasSpoken(): boolean {
+    if (this.readable && this.tls !== null) this.readable = this.peek(CONTENT) !== WAIT;
+    return this.readable;
+  }
+
   protected override onReady(): void {
-    if (this.readable) this.#spoke();
+    if (this.hasSpoken) this.#spoke();
   }
   override onDeferred(): void {
     this.onReady();
@@ -120,7 +124,7 @@ export class OpaqueClient extends ClientConnection {
     if (!this.#isUndecided) return this.#join();
     this.arm(this.context.detectTimeoutMs);
     if (this.readable) this.#lookAtClient(false);
-    else if (this.#server?.readable) this.#onServerSpoke();
+    else if (this.#server?.hasSpoken) this.#onServerSpoke();
   }
 
   #onServerSpoke(): void {
@@ -139,8 +143,8 @@ export class OpaqueClient extends ClientConnection {
   /** The client spoke before the server did. */
   #lookAtClient(isFinal: boolean): void {
     const { arena } = this.io;
-    const flags = MSG_PEEK | MSG_DONTWAIT;
-    const count = libc.recv(this.fd, arena.address + INPUT, INPUT_BYTES, flags);
+    const count = this.peek(INPUT);
+    if (count === BROKEN) return this.close();
     if (count === END) return this.#join();
     if (count < 0) {
       this.readable = false;
@@ -156,7 +160,8 @@ export class OpaqueClient extends ClientConnection {
     const isHttp = verdict.protocol === "http1" || verdict.reason === "malformed-request-line";
     if (verdict.protocol === "http2") return this.#become(Http2Downstream);
     if (!isHttp) return this.#isHttpOnly ? this.#refuse("not-http") : this.#join();
-    this.#keepServer();
+    // A transport header has said already what is spoken, and it was not HTTP.
+    if ((this.#endpoint?.peer?.port ?? null) === null) this.#keepServer();
     this.#become(Downstream);
   }
 

@@ -1,9 +1,11 @@
 /** An opaque connection: choose an endpoint, connect (the next one if that fails), join. */
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
+import type { CounterName } from "../metrics/catalog.ts";
 import type { Connection } from "../net/connection.ts";
-import { Dial, type DialFailure } from "../net/dial.ts";
+import type { Dial, DialFailure } from "../net/dial.ts";
 import type { Context } from "./context.ts";
-import type { ProxyErrorCode } from "./errors.ts";
+import { dialEndpoint } from "./dial-endpoint.ts";
+import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
 import { FAILFAST_MS, TRIES_MAX } from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
 import { joinTunnel, type Traffic } from "./tunnel.ts";
@@ -50,12 +52,14 @@ export class EndpointDial {
     balancer.acquire(endpoint);
     this.#endpoint = endpoint;
     this.#startedUs = clock.nowUs;
-    this.#dial = new Dial(
-      io,
+    this.#dial = dialEndpoint(
+      this.#context,
+      endpoint,
+      this.#timeoutMs,
+      null,
       (dial) => this.#onOpen(dial, endpoint),
       (why) => this.#onFail(why, endpoint),
     );
-    this.#dial.start(endpoint, this.#timeoutMs);
   }
 
   /** Gives up while connecting. */
@@ -80,10 +84,10 @@ export class EndpointDial {
     const { balancer, io } = this.#context;
     this.#dial = null;
     const code = codeOf(why);
-    const isOurs = why === "no-descriptors";
+    const isOurs = why === "no-descriptors" || why === "no-identity";
     if (!isOurs) balancer.connectFailed(endpoint, io.loop.clock.nowMs);
     balancer.release(endpoint);
-    this.#context.count(isOurs ? "refused_descriptors" : counterOf(why));
+    this.#context.count(counterOf(why));
     if (isOurs) return this.#failed(code);
     this.#tried.push(endpoint);
     this.start(code);
@@ -98,17 +102,20 @@ export function codeOf(why: DialFailure): ProxyErrorCode {
       return "connect-timeout";
     case "unreachable":
       return "connect-unreachable";
+    case "tls":
+      return "tls-failed";
+    case "untrusted":
+      return "peer-untrusted";
+    case "no-identity":
+    case "no-descriptors":
+      return why;
     default:
-      return "no-descriptors";
+      return why satisfies never;
   }
 }
 
-function counterOf(why: DialFailure): "connect_refused" | "connect_timeout" | "connect_failed" {
-  return why === "refused"
-    ? "connect_refused"
-    : why === "timeout"
-      ? "connect_timeout"
-      : "connect_failed";
+export function counterOf(why: DialFailure): CounterName {
+  return PROXY_ERRORS[codeOf(why)].counter;
 }
 
 /**

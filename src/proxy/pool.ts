@@ -14,6 +14,7 @@ export interface Poolable {
 /** Whether two values of different snapshots are the same endpoint. */
 export function isSame(a: Endpoint, b: Endpoint): boolean {
   if (a === b) return true;
+  if (a.peer?.identity !== b.peer?.identity || a.peer?.port !== b.peer?.port) return false;
   return a.port === b.port && a.ip.length === b.ip.length && a.ip.every((x, i) => x === b.ip[i]);
 }
 

@@ -40,7 +40,7 @@ export abstract class RespondingClient extends ReadingClient {
     let to: BodyKind = isV1 ? BodyKind.chunked : BodyKind.untilClose;
     if (isEnd) to = BodyKind.none;
     else if (head.framing.contentLength !== -1) to = BodyKind.length;
-    this.goesOn &&= to !== BodyKind.untilClose && !this.context.isLeaving();
+    this.goesOn &&= to !== BodyKind.untilClose && !this.isLeaving;
     let choice: ConnectionChoice = ConnectionChoice.silent;
     if (!this.goesOn) choice = ConnectionChoice.close;
     else if (!isV1) choice = ConnectionChoice.keepAlive;
@@ -75,7 +75,7 @@ export abstract class RespondingClient extends ReadingClient {
 
   /** Writes a proxy-made response; returns its status. */
   replyFailure(code: ProxyErrorCode, isRequestRead: boolean): number {
-    this.goesOn &&= isRequestRead && !this.context.isLeaving();
+    this.goesOn &&= isRequestRead && !this.isLeaving;
     const reply = replyToFailure(code, "", !this.goesOn);
     // Failed connects are counted one by one, where they fail.
     if (!code.startsWith("connect-")) this.context.count(PROXY_ERRORS[code].counter);

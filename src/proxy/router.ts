@@ -46,6 +46,8 @@ export class Router {
     if (this.#lastVersion === this.#context.directory.version) {
       if (fixed !== null || equal(bytes, start, end, this.#lastAuthority)) return this.#last;
     }
+    const { denied } = this.#origin;
+    if (denied !== null) return { kind: "refused", code: denied };
     if (fixed === null && end === start) return NO_TARGET;
     if (fixed === null && this.#origin.kind === "inbound") return NO_TARGET;
     const authority = fixed ?? text(bytes, start, end);
@@ -69,6 +71,7 @@ export class Router {
 
 /** Looks an authority up and refuses what leads back to this process or to a metadata service. */
 export function routeTo(context: Context, origin: ClientOrigin, authority: string): Route {
+  if (origin.denied !== null) return { kind: "refused", code: origin.denied };
   const ip = parseIp((splitAuthority(authority)?.host ?? "").replace(/^\[|\]$/g, ""));
   const isDirect = origin.authority === null;
   if (ip !== null && isDirect && isLinkLocalIp(ip)) return { kind: "refused", code: "forbidden" };
@@ -86,9 +89,13 @@ export function routeTo(context: Context, origin: ClientOrigin, authority: strin
   return {
     kind: "service",
     service,
-    series: isInbound ? origin.series : -1,
+    series: isInbound ? inboundSeries(context, origin) : -1,
     timeoutMs: isInbound ? APP_CONNECT_TIMEOUT_MS : CONNECT_TIMEOUT_MS,
   };
+}
+
+function inboundSeries({ directory }: Context, { client, series }: ClientOrigin): number {
+  return client === null ? series : (directory.clientSeries(client.name) ?? series);
 }
 
 function equal(bytes: Uint8Array, start: number, end: number, last: Uint8Array): boolean {

@@ -12,6 +12,13 @@ export type TunnelEnded = (client: Traffic, server: Traffic) => void;
 
 export type Traffic = { readonly bytesRead: number; readonly bytesWritten: number };
 
+export type Tunnel = {
+  /** Until when both sides' proofs of who they are hold, milliseconds since 1970. */
+  readonly provenUntilMs: number;
+  /** Cuts it. */
+  close(): void;
+};
+
 class Side extends Connection {
   peer: Side | null = null;
   sawEnd = false;
@@ -84,7 +91,7 @@ export function joinTunnel(
   server: Connection,
   early: { readonly start: number; readonly end: number } | null,
   ended: TunnelEnded,
-): { close(): void } {
+): Tunnel {
   let isOver = false;
   const over = (): void => {
     if (isOver) return;
@@ -110,6 +117,7 @@ export function joinTunnel(
   io.loop.defer(clientSide);
   io.loop.defer(serverSide);
   return {
+    provenUntilMs: Math.min(clientSide.provenUntilMs, serverSide.provenUntilMs),
     close: () => {
       clientSide.isBroken = true;
       over();

@@ -9,7 +9,7 @@ import { BodyKind } from "../codec/http1/framing.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { writeTrailers } from "../codec/http1/trailers.ts";
-import { REQUEST_HEAD_GROWTH_BYTES, writeRequestHead } from "../codec/http1/write-request.ts";
+import { writeRequestHead, writtenBytesMax } from "../codec/http1/write-request.ts";
 import { RESPONSE_HEAD_GROWTH_BYTES } from "../codec/http1/write-response.ts";
 import { Timer } from "../lib/timer-wheel.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
@@ -80,7 +80,7 @@ export class Upstream extends Connection implements Responder {
     const hasBody = isChunked || !isEnd;
     const to = isChunked ? BodyKind.chunked : BodyKind.length;
     this.#request.start(hasBody ? BodyKind.stream : BodyKind.none, to, contentLength);
-    const at = this.output.reserve(Math.min(CHUNK_BYTES, head.end + REQUEST_HEAD_GROWTH_BYTES));
+    const at = this.output.reserve(Math.min(CHUNK_BYTES, writtenBytesMax(head)));
     this.output.commit(writeRequestHead(bytes, base, head, at));
     if (isEnd) this.endContent(0, 0);
   }
@@ -105,6 +105,7 @@ export class Upstream extends Connection implements Responder {
     const isClean = this.#kept.length === 0 && this.queuedBytes === 0 && !this.hasError;
     if (!isReusable || !isClean || !this.#keepAlive || this.#context.isDraining)
       return this.close();
+    if (this.tls !== null && this.#context.mesh.wallMs >= this.provenUntilMs) return this.close();
     if (this.#idleMs <= 0 || !this.#context.pools.put(this)) return this.close();
     const { clock, timers } = this.io.loop;
     timers.arm(this.#timer, clock.nowMs + this.#idleMs);

@@ -1,7 +1,8 @@
 /** Taking over what the acceptor handed on: from a slot of the ring to a client of the proxy. */
 import { formatHostPort, formatIp, type SocketAddress } from "../mesh/address.ts";
-import type { ThreadStart } from "../mesh/snapshot.ts";
-import { INBOUND_SERIES, OUTBOUND_SERIES } from "../metrics/series.ts";
+import type { ListenerKind, ThreadStart } from "../mesh/snapshot.ts";
+import { INBOUND_SERIES, INBOUND_TLS_SERIES, OUTBOUND_SERIES } from "../metrics/series.ts";
+import { denialOf } from "../proxy/admit.ts";
 import type { ClientOrigin } from "../proxy/client.ts";
 import type { ClientConnection } from "../proxy/client-connection.ts";
 import type { Context } from "../proxy/context.ts";
@@ -9,6 +10,7 @@ import { Downstream } from "../proxy/downstream.ts";
 import { Http2Downstream } from "../proxy/http2-downstream.ts";
 import { OpaqueClient } from "../proxy/opaque-client.ts";
 import { recordOpen } from "../proxy/outcome.ts";
+import { TlsClient } from "../proxy/tls-client.ts";
 import { emptyHandOff, type HandOff, type HandOffRing } from "../shared/hand-off-ring.ts";
 
 /** Connections adopted per turn, so that those that live get theirs. */
@@ -51,11 +53,19 @@ export class Adopter {
   }
 
   #clientFor({ fd, protocol }: HandOff, origin: ClientOrigin): ClientConnection {
+    if (origin.series === INBOUND_TLS_SERIES) {
+      return new TlsClient(this.#context, fd, origin);
+    }
     if (origin.kind !== "forward") {
       if (protocol === "http1") return new Downstream(this.#context, fd, origin);
       if (protocol === "http2") return new Http2Downstream(this.#context, fd, origin);
     }
     return new OpaqueClient(this.#context, fd, origin, protocol === null);
+  }
+
+  /** TLS that asks for our name ends here; for another it is the application's. */
+  #isOurTls({ protocol, sni }: HandOff, kind: ListenerKind): boolean {
+    return kind === "inbound" && protocol === "tls" && this.#context.mesh.isOurs(sni);
   }
 
   #originOf(handOff: HandOff): ClientOrigin {
@@ -66,11 +76,18 @@ export class Adopter {
     const peer = address(handOff.peerFamily, handOff.peerIp, handOff.peerPort);
     return {
       kind,
-      series: kind === "inbound" ? INBOUND_SERIES : OUTBOUND_SERIES,
+      series: this.#isOurTls(handOff, kind)
+        ? INBOUND_TLS_SERIES
+        : kind === "inbound"
+          ? INBOUND_SERIES
+          : OUTBOUND_SERIES,
       authority: listener?.service ?? (target === null ? null : textOf(target)),
       target,
       speaks: original === null && kind === "inbound" ? (this.#start.app?.speaks ?? null) : null,
       peer: peer === null ? "-" : textOf(peer),
+      isRedirected: original !== null,
+      client: null,
+      denied: kind === "inbound" ? denialOf(this.#context.policy, null) : null,
     };
   }
 }

@@ -7,6 +7,7 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { unpack } from "msgpackr";
 import { Balancer } from "../balancer/balancer.ts";
 import { xorshift32 } from "../lib/random.ts";
+import type { Credentials } from "../mesh/credentials.ts";
 import type { Endpoint, FromWorker, Snapshot, ToWorker } from "../mesh/snapshot.ts";
 import { Counter } from "../metrics/catalog.ts";
 import { Arena } from "../net/arena.ts";
@@ -28,6 +29,7 @@ import { attach, isDraining } from "../shared/memory.ts";
 import { WorkerRows } from "../shared/worker-rows.ts";
 import { Adopter } from "./adopt.ts";
 import { stage } from "./faults.ts";
+import { ProofSweep } from "./proof-sweep.ts";
 import type { WorkerStart } from "./start.ts";
 
 /** Runs until the process drains and nothing is left, or until something breaks. */
@@ -42,6 +44,7 @@ class Worker {
   readonly #ring: HandOffRing;
   readonly #context: Context;
   readonly #adopter: Adopter;
+  readonly #proofs: ProofSweep;
   readonly #memory: ReturnType<typeof attach>;
   #turnPeakUs = 0;
   #peakSinceMs = 0;
@@ -63,15 +66,20 @@ class Worker {
       rows: this.#rows,
       counters: new Counters(memory, worker),
       balancer: new Balancer(new EndpointRows(memory), worker, xorshift32(seed())),
-      directory: new Directory((authority) => this.#tell({ kind: "resolve", authority })),
+      directory: new Directory(
+        (authority) => this.#tell({ kind: "resolve", authority }),
+        (name) => this.#tell({ kind: "client", name }),
+      ),
       pools: new Pools(),
       learned: new LearnedTargets(memory),
       isOwn: ownAddresses(data),
       detectTimeoutMs: start.detectTimeoutMs,
       isLeaving: () => isDraining(memory),
+      policy: start.policy,
     });
     if (data.accessLog) this.#context.access = (line) => this.#tell({ kind: "access", line });
     this.#adopter = new Adopter(this.#context, this.#ring, start);
+    this.#proofs = new ProofSweep(this.#context);
   }
 
   async run(): Promise<void> {
@@ -120,6 +128,7 @@ class Worker {
     rows.set(worker, "inFlight", this.#context.inFlight);
     rows.set(worker, "pooled", this.#context.pools.count + this.#context.http2.count);
     this.#context.http2.sweep(clock.nowMs);
+    this.#proofs.sweep(clock.nowMs);
     this.#turnPeakUs = Math.max(this.#turnPeakUs, this.#turnUs());
     if (clock.nowMs - this.#peakSinceMs >= 1_000) {
       rows.set(worker, "turnUs", this.#turnPeakUs);
@@ -161,7 +170,20 @@ class Worker {
     for (;;) {
       const received = receiveMessageOnPort(port) as { message: ToWorker } | undefined;
       if (received === undefined) return;
-      this.#takeSnapshot(unpack(received.message.bytes) as Snapshot);
+      const { message } = received;
+      if (message.kind === "credentials") this.#takeCredentials(message.credentials);
+      else this.#takeSnapshot(unpack(new Uint8Array(message.bytes)) as Snapshot);
+    }
+  }
+
+  /** What OpenSSL does not take is refused; the old ones serve on. */
+  #takeCredentials(credentials: Credentials): void {
+    try {
+      this.#context.mesh.use(credentials);
+    } catch (error) {
+      this.#context.count("tls_credentials_refused");
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#tell({ kind: "log", level: "error", text: `certificates refused: ${reason}` });
     }
   }
 

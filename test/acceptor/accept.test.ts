@@ -21,6 +21,7 @@ test("a bug met with one connection closes that one, at once or by a timer, and 
     opaquePorts: [],
     detectTimeoutMs: 10_000,
     ownPorts: [],
+    policy: { requiresIdentity: false, allowFrom: null },
   });
   const opened = listen(acceptor.arena, { ip: LOOPBACK, port: 0 }, 16);
   if ("error" in opened) throw new Error(opened.error);

@@ -71,6 +71,7 @@ export class Rig {
       opaquePorts: [],
       detectTimeoutMs,
       ownPorts: [],
+      policy: { requiresIdentity: false, allowFrom: null },
     };
     for (const [worker, fd] of this.wakeFds.entries()) {
       this.rows.set(worker, "wakeFd", fd);

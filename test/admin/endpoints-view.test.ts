@@ -18,6 +18,7 @@ test("a service shows its endpoints, their shares and their cost now", () => {
     ip: Uint8Array.of(10, 0, 0, 1 + index),
     port: 80,
     speaks: "any" as const,
+    peer: null,
   }));
   endpointRows.publishCost(0, 0, 8_000, 1_000);
   endpointRows.acquire(0, 1);
@@ -32,7 +33,7 @@ test("a service shows its endpoints, their shares and their cost now", () => {
   }
   const web = { name: "web", series: 2, endpoints, failure: null };
   const gone = { name: "gone", series: 9, endpoints: [], failure: "dns-failed" } as const;
-  const snapshot = { version: 1, services: [web, gone] };
+  const snapshot = { version: 1, services: [web, gone], clients: [] };
   const { services } = endpointsView({ snapshot, endpointRows, threads, nowMs: 1_000 });
   assert.equal(services, [
     {

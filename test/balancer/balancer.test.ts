@@ -13,7 +13,14 @@ const WORKERS = 3;
 const NONE: readonly Endpoint[] = [];
 
 function endpoint(row: number): Endpoint {
-  return { row, series: row, ip: Uint8Array.of(127, 0, 0, 1), port: 8_000 + row, speaks: "any" };
+  return {
+    row,
+    series: row,
+    ip: Uint8Array.of(127, 0, 0, 1),
+    port: 8_000 + row,
+    speaks: "any",
+    peer: null,
+  };
 }
 
 function pool(count: number, salt: string) {

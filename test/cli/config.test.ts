@@ -44,6 +44,14 @@ test("runConfig() without arguments gives the documented defaults", () => {
     logFormat: "text",
     accessLog: "off",
     shutdownGraceMs: 120_000,
+    identity: {
+      defaults: { namespace: "default", trustDomain: "cluster.local" },
+      own: null,
+      dir: null,
+      control: null,
+      token: null,
+    },
+    policy: { requiresIdentity: false, allowFrom: null },
   });
   assert.equal([...opaquePorts], [25, 587, 3306, 4444, 5432, 6379, 9300, 11211]);
 });
@@ -54,10 +62,13 @@ test("runConfig() reads every flag", () => {
   const lists = "--upstream web=127.0.0.1:1,[::1]:2,b.example:3 --forward 127.0.0.1:0=DB.ns.:5432";
   const rest = "--opaque-ports 1,3-5 --detect-timeout 10ms --workers 16 --log-level debug";
   const last = "--log-format json --access-log --shutdown-grace 0";
-  const { opaquePorts, ...config } = run([words, lists, rest, last].join(" ").split(" "));
+  const who = "--namespace Shop --trust-domain Example.com --identity-dir /certs";
+  const whom = "--require-identity --allow-from a,*";
+  const flags = [words, lists, rest, last, who, whom].join(" ");
+  const { opaquePorts, ...config } = run(flags.split(" "));
   assert.equal(config, {
     name: "web",
-    app: { host: "localhost", port: 8080, speaks: "any" },
+    app: { host: "localhost", port: 8080, speaks: "any", who: null },
     inbound: { host: "::", port: 0 },
     outbound: { host: "127.0.0.1", port: 1 },
     admin: { host: "::1", port: 2 },
@@ -65,9 +76,9 @@ test("runConfig() reads every flag", () => {
       {
         name: "web",
         endpoints: [
-          { host: "127.0.0.1", port: 1, speaks: "any" },
-          { host: "::1", port: 2, speaks: "any" },
-          { host: "b.example", port: 3, speaks: "any" },
+          { host: "127.0.0.1", port: 1, speaks: "any", peer: null },
+          { host: "::1", port: 2, speaks: "any", peer: null },
+          { host: "b.example", port: 3, speaks: "any", peer: null },
         ],
       },
     ],
@@ -78,6 +89,23 @@ test("runConfig() reads every flag", () => {
     logFormat: "json",
     accessLog: "on",
     shutdownGraceMs: 0,
+    identity: {
+      defaults: { namespace: "shop", trustDomain: "example.com" },
+      own: {
+        dns: "web.shop.serviceaccount.identity.outrigger.example.com",
+        uri: "spiffe://example.com/ns/shop/sa/web",
+      },
+      dir: "/certs",
+      control: null,
+      token: null,
+    },
+    policy: {
+      requiresIdentity: true,
+      allowFrom: [
+        { kind: "exact", name: "a.shop.serviceaccount.identity.outrigger.example.com" },
+        { kind: "any" },
+      ],
+    },
   });
   assert.equal([...opaquePorts], [1, 3, 4, 5]);
 });
@@ -113,6 +141,52 @@ test("runConfig() freezes what it returns, to the last endpoint", () => {
   const deeper = [config.upstreams[0]?.endpoints, config.upstreams[0]?.endpoints[0]];
   const forwards = [config.forwards, config.forwards[0], config.forwards[0]?.listen];
   for (const part of [...parts, ...deeper, ...forwards]) assert.ok(Object.isFrozen(part));
+});
+
+test("an endpoint's identity is completed, and has a port behind it if one is told", () => {
+  const peersOf = (flag: string): unknown => {
+    const config = run(["--identity-dir=/c", "--namespace=shop", `--upstream=${flag}`]);
+    return config.upstreams[0]?.endpoints.map(({ host, port, peer }) => [host, port, peer]);
+  };
+  const web = "web.shop.serviceaccount.identity.outrigger.cluster.local";
+  const spiffe = "spiffe://td.example/ns/x/sa/y";
+  assert.equal(peersOf("web=sidecar:web@h:1,sidecar:web.other:8080@[::1]:2"), [
+    ["h", 1, { identity: web, serverName: web, port: null }],
+    [
+      "::1",
+      2,
+      {
+        identity: web.replace("shop", "other"),
+        serverName: web.replace("shop", "other"),
+        port: 8080,
+      },
+    ],
+  ]);
+  const serverName = "y.x.serviceaccount.identity.outrigger.td.example";
+  assert.equal(peersOf(`web=sidecar:${spiffe}:1@h:1`), [
+    ["h", 1, { identity: spiffe, serverName, port: 1 }],
+  ]);
+});
+
+test("what does not go together as an identity is refused", () => {
+  const peer = "--upstream=web=sidecar:web@h:1";
+  assert.match(refusal([peer]), /WHO@ is expected with --token or --identity-dir/);
+  assert.match(refusal(["--require-identity"]), / --require-identity: expected with --token/);
+  assert.match(refusal(["--allow-from=web"]), / --allow-from: expected with --token/);
+  assert.match(refusal(["--identity-dir=/c", "--control=h:1"]), /expected without --control/);
+  assert.match(refusal(["--control=h:1"]), / --control: expected with --token/);
+  assert.match(refusal(["--token=@/t"]), / --token: expected with --name/);
+  assert.match(refusal(["--token=@/t", "--name=a.b"]), / --name: "a.b": expected one label/);
+  assert.match(refusal(["--identity-dir=/c", "--upstream=a=sidecar:w_@h:1"]), /sidecar:WHO@/);
+  assert.match(refusal(["--identity-dir=/c", "--upstream=a=sidecar:w:0@h:1"]), /sidecar:WHO@/);
+  assert.match(refusal(["--identity-dir=/c", "--upstream=a=sidecar:spiffe://t/x@h:1"]), /spiffe/);
+  assert.match(refusal(["--identity-dir=/c", "--allow-from=a,*b"]), /"\*b": expected a name/);
+  assert.match(refusal(["--app=sidecar:h:1"]), /an application is no sidecar/);
+});
+
+test("a token is not shown, not even a wrong one", () => {
+  assert.is(refusal(["--token=geheim", "--name=a"]).includes("geheim"), false);
+  assert.match(refusal(["--token=geheim", "--name=a"]), / --token: its value: expected a token/);
 });
 
 test("runConfig() takes names that objects have already", () => {

@@ -23,7 +23,7 @@ import { suite } from "../support/test.ts";
 const test = suite("metrics/exposition");
 
 const WORKERS = 3;
-const EMPTY: Snapshot = { version: 1, services: [] };
+const EMPTY: Snapshot = { version: 1, services: [], clients: [] };
 
 function desk(): ExpositionInput {
   const memory = allocate(WORKERS);
@@ -35,6 +35,7 @@ function desk(): ExpositionInput {
     snapshot: EMPTY,
     endpointRows: new EndpointRows(memory),
     workerRows: new WorkerRows(memory),
+    identity: null,
     process: { startTimeS: 1e9, cpuS: 1.5, residentBytes: 2 ** 27, openFds: 12 },
     version: "0.1.0",
     runtime: "bun 1.4.5",
@@ -209,7 +210,7 @@ test("IPv6 targets and the overflow have their labels", () => {
 test("endpoints and workers are shown as they are", () => {
   const input = desk();
   const ip = Uint8Array.of(10, 0, 0, 1);
-  const endpoint = { row: 7, series: 2, ip, port: 80, speaks: "any" } as const;
+  const endpoint = { row: 7, series: 2, ip, port: 80, speaks: "any", peer: null } as const;
   const twice = { name: "web", series: 2, endpoints: [endpoint, endpoint], failure: null };
   input.endpointRows.publishCost(7, 0, 2_500, 1);
   input.endpointRows.acquire(7, 0);
@@ -219,7 +220,7 @@ test("endpoints and workers are shown as they are", () => {
   input.workerRows.set(1, "turnUs", 1_500);
   input.workerRows.set(1, "state", WorkerState.ready);
   startDraining(input.memory);
-  const snapshot = { version: 1, services: [twice] };
+  const snapshot = { version: 1, services: [twice], clients: [] };
   const families = parseMetrics(renderMetrics({ ...input, snapshot }));
   const { direction: _, tls: __, ...labels } = WEB;
   assert.is(sampleOf(families, "outrigger_endpoint_cost_seconds", labels), 0.0025);

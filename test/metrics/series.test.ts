@@ -1,6 +1,7 @@
 import * as assert from "uvu/assert";
 import {
   INBOUND_SERIES,
+  INBOUND_TLS_SERIES,
   LABEL_CHARS_MAX,
   OUTBOUND_SERIES,
   OVERFLOW_SERIES,
@@ -39,16 +40,18 @@ function fill(registry: SeriesRegistry): number[] {
   }
 }
 
-test("three numbers are fixed", () => {
+test("four numbers are fixed", () => {
   const { registry } = desk();
   assert.equal(registry.entries(), [
     [OUTBOUND_SERIES, { direction: "outbound", authority: "", target: "" }],
     [INBOUND_SERIES, { direction: "inbound", authority: "", target: "" }],
+    [INBOUND_TLS_SERIES, { direction: "inbound", authority: "", target: "", peer: "" }],
     [OVERFLOW_SERIES, { direction: "outbound", authority: "other", target: "" }],
   ]);
   assert.is(OVERFLOW_SERIES, SERIES_MAX - 1);
-  for (const series of [OUTBOUND_SERIES, INBOUND_SERIES, OVERFLOW_SERIES]) registry.free(series);
-  assert.is(registry.entries().length, 3);
+  const fixed = [OUTBOUND_SERIES, INBOUND_SERIES, INBOUND_TLS_SERIES, OVERFLOW_SERIES];
+  for (const series of fixed) registry.free(series);
+  assert.is(registry.entries().length, 4);
 });
 
 test("equal labels have one number, others have others", () => {
@@ -60,14 +63,16 @@ test("equal labels have one number, others have others", () => {
     registry.allocate(labels("web", "10.0.0.2:80")),
     registry.allocate({ ...labels("web"), direction: "inbound" }),
     registry.allocate(labels('web","10.0.0.1:80')),
+    registry.allocate({ ...labels("web"), peer: "" }),
+    registry.allocate({ ...labels("web"), peer: "web.ns" }),
   ];
-  assert.is(new Set([web, ...others]).size, 4);
+  assert.is(new Set([web, ...others]).size, 6);
 });
 
 test("whatever clients ask for, numbers stay below the limit and the rest is other", () => {
   const { registry } = desk();
   const taken = fill(registry);
-  assert.is(taken.length, SERIES_MAX - 3);
+  assert.is(taken.length, SERIES_MAX - 4);
   assert.is(new Set(taken).size, taken.length);
   for (let i = 0; i < 100_000; i++) {
     assert.is(registry.allocate(labels(`more-${i}`)), OVERFLOW_SERIES);
@@ -106,7 +111,7 @@ test("what is no longer shown is freed of its labels, though nobody wants the nu
   const { registry, clock } = desk();
   registry.free(registry.allocate(labels("web")));
   clock.ms += SERIES_IDLE_MS;
-  assert.is(registry.entries().length, 3);
+  assert.is(registry.entries().length, 4);
 });
 
 test("labels stay while one user is left", () => {
@@ -115,7 +120,7 @@ test("labels stay while one user is left", () => {
   registry.allocate(labels("web"));
   registry.free(web);
   clock.ms += SERIES_IDLE_MS;
-  assert.is(registry.entries().length, 4);
+  assert.is(registry.entries().length, 5);
   registry.free(web);
   assert.throws(() => registry.free(web), /not in use/);
   assert.throws(() => registry.free(300), /not in use/);
@@ -127,15 +132,15 @@ test("open connections keep a freed series, for a day at most", () => {
   threads[0]?.addTo(web, SeriesField.tcpOpen, 1);
   registry.free(web);
   clock.ms += SERIES_IDLE_MS;
-  assert.is(registry.entries().length, 4);
+  assert.is(registry.entries().length, 5);
   threads[1]?.addTo(web, SeriesField.tcpClose, 1);
-  assert.is(registry.entries().length, 3);
+  assert.is(registry.entries().length, 4);
 
   const stuck = registry.allocate(labels("stuck"));
   threads[0]?.addTo(stuck, SeriesField.tcpOpen, 1);
   registry.free(stuck);
   clock.ms += SERIES_BUSY_MS;
-  assert.is(registry.entries().length, 3);
+  assert.is(registry.entries().length, 4);
 });
 
 test("label values are bounded", () => {

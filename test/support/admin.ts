@@ -2,6 +2,7 @@
 import * as assert from "uvu/assert";
 import { type AdminDeps, adminApp } from "../../src/admin/app.ts";
 import type { EndpointsView } from "../../src/admin/endpoints-view.ts";
+import { identityView } from "../../src/admin/identity-view.ts";
 import type { LogLevel } from "../../src/lib/log.ts";
 
 export const FORBIDDEN = "Requests are only permitted from localhost.\n";
@@ -30,6 +31,7 @@ export function desk(changes: Partial<AdminDeps> = {}): Desk {
     metrics: () => "up 1\n",
     endpoints: () => VIEW,
     config: () => ({ workers: 2 }),
+    identity: () => identityView(null, 0),
     logLevel: () => self.level,
     setLogLevel: (level) => {
       self.level = level;
@@ -73,6 +75,7 @@ export function depsOf(): AdminDeps {
     metrics: () => "",
     endpoints: () => VIEW,
     config: () => null,
+    identity: () => identityView(null, 0),
     logLevel: () => "info",
     setLogLevel: () => {},
     shutdown: () => {},

@@ -6,6 +6,7 @@
 
 import { isAuthority } from "./authority.ts";
 import { AUTHORITY, COLON, CR, isDigit, LF, SLASH, SP, STAR, TARGET, TCHAR } from "./chars.ts";
+import type { ClientIdField } from "./client-id.ts";
 import { dropNominated, forEachToken, is, Option, readOptions } from "./connection-field.ts";
 import type { Http1Error } from "./errors.ts";
 import { bytesOf, equals, Field } from "./field-names.ts";
@@ -20,7 +21,6 @@ export const REQUEST_LINE_BYTES_MAX = 16_384;
 export const METHOD_BYTES_MAX = 32;
 
 const HTTP_1_1 = bytesOf("HTTP/1.1\r\n");
-/** Where in it the digits are. */
 const MAJOR = 5;
 const MINOR = 7;
 const HTTP_SCHEME = bytesOf("http://");
@@ -54,9 +54,8 @@ export class RequestHead {
   rewritesHost = false;
   /** An absolute-form target is sent on in that form: the client did not mean it for a proxy. */
   keepsAbsolute = false;
-  /** HTTP/2 only: `:scheme` was https. */
+  /** HTTP/2 only: `:scheme` was https; the content is gRPC's, so errors are told in its way. */
   isHttps = false;
-  /** HTTP/2 only: the content is gRPC's, so errors are told in its way. */
   isGrpc = false;
   /** HTTP/2 only: minor version of the HTTP/1 that a sidecar carries in this request, or -1. */
   origVersion = -1;
@@ -69,6 +68,8 @@ export class RequestHead {
   /** Asks to leave HTTP/1.1; Upgrade fields with h2c or with more than tokens do not count. */
   wantsUpgrade = false;
   acceptsTrailers = false;
+  /** Who sent it, as was proved: written with the other fields. */
+  clientId: ClientIdField | null = null;
   /** Offset of the first byte after the head, once done. */
   end = 0;
   #hasLine = false;
@@ -82,6 +83,7 @@ export class RequestHead {
     this.keepsAbsolute = false;
     this.isHttps = false;
     this.isGrpc = false;
+    this.clientId = null;
     this.origVersion = -1;
     this.origProtoField = -1;
     this.origCaseField = -1;

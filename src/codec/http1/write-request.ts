@@ -23,6 +23,11 @@ const TE_TRAILERS = bytesOf("TE: trailers\r\nConnection: TE\r\n");
 /** Bytes that a rebuilt head may have more than the parsed one: our framing and Connection lines. */
 export const REQUEST_HEAD_GROWTH_BYTES = 512;
 
+/** Bytes that a head takes at most when it is written. */
+export function writtenBytesMax(head: RequestHead): number {
+  return head.end + REQUEST_HEAD_GROWTH_BYTES + (head.clientId?.line.length ?? 0);
+}
+
 /**
  * Writes the head to `bytes[out, …)` and returns where it ends. A client's HTTP/1.0 stays 1.0, with
  * Connection: close, so that the backend answers in a way that the client can read.
@@ -58,6 +63,7 @@ export function writeRequestHead(
     bytes[to++] = CR;
     bytes[to++] = LF;
   }
+  if (head.clientId !== null) to = put(bytes, to, head.clientId.line);
   if (head.wantsUpgrade) to = put(bytes, to, UPGRADE);
   else if (head.minorVersion === 0) to = put(bytes, to, CLOSE);
   else if (head.acceptsTrailers) to = put(bytes, to, TE_TRAILERS);

@@ -103,6 +103,11 @@ export function encodeRequestHead(
     }
   }
   if (head.acceptsTrailers) to = encodeConstant(encoder, out, to, TE_TRAILERS);
+  if (head.clientId !== null) {
+    const { line, nameEnd, valueStart, valueEnd } = head.clientId;
+    const index = Indexing.incremental;
+    to = encoder.field(out, to, line, 0, nameEnd, valueStart, valueEnd, index);
+  }
   if (!carries) return to;
   to = encodeConstant(encoder, out, to, origProtoOf(head));
   return encodeNameCase(encoder, bytes, base, fields, out, to);

@@ -3,6 +3,7 @@
 import { DECODED_BYTES_MAX } from "../../codec/hpack/decoder.ts";
 import type { RequestHead } from "../../codec/http1/request-head.ts";
 import { ResponseHead } from "../../codec/http1/response-head.ts";
+import { writtenBytesMax } from "../../codec/http1/write-request.ts";
 import { ErrorCode } from "../../codec/http2/error-code.ts";
 import { PREFACE, STREAM_ID_MAX } from "../../codec/http2/frame-head.ts";
 import { ResponseFields } from "../../codec/http2/response-fields.ts";
@@ -78,7 +79,7 @@ export abstract class Http2Client extends Http2Connection {
     // §5.1.1: when the numbers are used up, another connection serves the rest.
     if (this.#nextId > STREAM_ID_MAX) this.isGoingAway = true;
     const { bytes, encoder } = this;
-    const at = this.sender.beginBlock(blockBytesMax(head.end, head.fields.count));
+    const at = this.sender.beginBlock(blockBytesMax(writtenBytesMax(head), head.fields.count));
     const end = encodeRequestHead(encoder, bytes, base, head, bytes, at, carries);
     this.sender.sendBlock(stream, end, isEnd);
   }

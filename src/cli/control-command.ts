@@ -1,0 +1,106 @@
+/** `outrigger control`: serving, and what is done beside it in the control plane's folder. */
+import { Fault } from "../control/authority/fault.ts";
+import {
+  addAnchor,
+  fingerprintOf,
+  listAnchors,
+  promoteAnchor,
+  removeAnchor,
+  renewIssuer,
+} from "../control/authority/rotation.ts";
+import { type AuthorityState, loadState } from "../control/authority/state.ts";
+import { createToken, listTokens, revokeToken } from "../control/authority/tokens.ts";
+import { ControlError, startControl } from "../control/serve.ts";
+import { readSettings } from "../control/settings.ts";
+import { Logger } from "../lib/log.ts";
+import type { ControlRun, ControlTask } from "./control-config.ts";
+import { StartError } from "./start-error.ts";
+import { untilSignal } from "./until-signal.ts";
+
+/** Runs the control plane until SIGTERM or SIGINT. */
+export async function control(config: ControlRun): Promise<number> {
+  const log = new Logger({ level: config.logLevel, format: config.logFormat });
+  try {
+    const running = await startControl(config, log);
+    await untilSignal();
+    await running.stop();
+    return 0;
+  } catch (error) {
+    if (error instanceof ControlError) throw new StartError(error.message);
+    throw error;
+  }
+}
+
+/** Does one thing in the folder. Prints what it came to. */
+export async function controlTask(task: ControlTask): Promise<number> {
+  const text = await perform(task);
+  if (text instanceof Fault) throw new StartError(text.reason);
+  process.stdout.write(text);
+  return 0;
+}
+
+async function perform(task: ControlTask): Promise<string | Fault> {
+  const { dir } = task;
+  const nowMs = Date.now();
+  switch (task.kind) {
+    case "create-token":
+      return await create(task, nowMs);
+    case "list-tokens":
+      return tokensText(dir, nowMs);
+    case "revoke-token": {
+      const fault = await revokeToken(dir, task.id);
+      return fault ?? `revoked ${task.id}\n`;
+    }
+    case "list-anchors":
+      return anchorsText((await loadState(dir)) ?? new Fault(`${dir} has no authority yet`));
+    case "add-anchor":
+      return anchorsText(await addAnchor(dir, nowMs));
+    case "promote-anchor":
+      return anchorsText(await promoteAnchor(dir, nowMs, task));
+    case "remove-anchor":
+      return anchorsText(await removeAnchor(dir, nowMs, task));
+    case "renew-issuer": {
+      const state = await renewIssuer(dir, nowMs, { ifDue: false });
+      return state instanceof Fault ? state : `issuer until ${dateOf(state.issuer.notAfterMs)}\n`;
+    }
+    default:
+      return task satisfies never;
+  }
+}
+
+async function create(
+  task: ControlTask & { kind: "create-token" },
+  nowMs: number,
+): Promise<string | Fault> {
+  const { dir, name, namespace, ttlMs } = task;
+  const settings = readSettings(dir);
+  if (settings instanceof Fault) return settings;
+  if (settings === null) {
+    return new Fault(`${dir} has no control plane yet: start outrigger control --dir ${dir}`);
+  }
+  const { host, port } = task.address ?? settings.address;
+  const { trustDomain } = settings;
+  const made = await createToken(dir, { name, namespace, trustDomain, host, port, ttlMs, nowMs });
+  return made instanceof Fault ? made : `${made}\n`;
+}
+
+function tokensText(dir: string, nowMs: number): string | Fault {
+  const tokens = listTokens(dir, nowMs);
+  if (tokens instanceof Fault) return tokens;
+  const lines = tokens.map(
+    ({ id, name, namespace, expiresMs }) =>
+      `${id}  ${name}.${namespace}  until ${dateOf(expiresMs)}`,
+  );
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function anchorsText(state: AuthorityState | Fault): string | Fault {
+  if (state instanceof Fault) return state;
+  return listAnchors(state)
+    .map(({ role, der }) => `${role.padEnd(6)}  sha256 ${fingerprintOf(der)}\n`)
+    .join("");
+}
+
+function dateOf(ms: number): string {
+  return new Date(ms).toISOString();
+}

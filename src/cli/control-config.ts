@@ -1,0 +1,116 @@
+/** From flags and environment to what `control` and its helpers are to do. */
+import type { ControlConfig } from "../control/serve.ts";
+import type { LogLevel } from "../lib/log.ts";
+import type { HostPort } from "../mesh/address.ts";
+import { type Configured, configure, type Environment, type Values } from "./config.ts";
+import { ANCHOR, CONTROL, ISSUER, TOKEN } from "./control-keys.ts";
+import type { Flag } from "./keys.ts";
+import { quote } from "./values.ts";
+
+export type ControlRun = ControlConfig & { readonly logLevel: LogLevel };
+
+/** What is to be done in a control plane's folder. */
+export type ControlTask = { readonly dir: string } & (
+  | {
+      readonly kind: "create-token";
+      readonly name: string;
+      readonly namespace: string;
+      readonly ttlMs: number;
+      /** null: as the control plane advertises. */
+      readonly address: HostPort | null;
+    }
+  | { readonly kind: "list-tokens" }
+  | { readonly kind: "revoke-token"; readonly id: string }
+  | { readonly kind: "list-anchors" | "add-anchor" }
+  | { readonly kind: "promote-anchor"; readonly force: boolean }
+  | {
+      readonly kind: "remove-anchor";
+      /** First digits of its fingerprint; null: all old ones. */
+      readonly fingerprint: string | null;
+      readonly force: boolean;
+    }
+  | { readonly kind: "renew-issuer" }
+);
+
+/** Reads the arguments that follow `control`. */
+export function controlConfig(argv: readonly string[], env: Environment): Configured<ControlRun> {
+  return configure("control", argv, env, (values) => ({
+    dir: required(values, CONTROL.dir),
+    listen: values.one(CONTROL.listen),
+    advertise: values.optional(CONTROL.advertise),
+    admin: values.one(CONTROL.admin),
+    trustDomain: values.one(CONTROL.trustDomain),
+    lifetimeMs: values.one(CONTROL.lifetime),
+    logLevel: values.one(CONTROL.logLevel),
+    logFormat: values.one(CONTROL.logFormat),
+    shutdownGraceMs: values.one(CONTROL.shutdownGrace),
+  }));
+}
+
+/** Reads the arguments that follow `control token`. */
+export function tokenTask(argv: readonly string[], env: Environment): Configured<ControlTask> {
+  return task("control token", ["create", "list", "revoke"], argv, env, (values, verb, word) => {
+    const dir = required(values, TOKEN.dir);
+    if (verb === "list") return { dir, kind: "list-tokens" };
+    if (verb === "revoke") {
+      if (word === null) values.refuse("control token revoke: expected the token's ID");
+      return { dir, kind: "revoke-token", id: word ?? "" };
+    }
+    return {
+      dir,
+      kind: "create-token",
+      name: required(values, TOKEN.name),
+      namespace: values.one(TOKEN.namespace),
+      ttlMs: values.one(TOKEN.ttl),
+      address: values.optional(TOKEN.address),
+    };
+  });
+}
+
+/** Reads the arguments that follow `control anchor`. */
+export function anchorTask(argv: readonly string[], env: Environment): Configured<ControlTask> {
+  const verbs = ["list", "add", "promote", "remove"] as const;
+  return task("control anchor", verbs, argv, env, (values, verb, word) => {
+    const dir = required(values, ANCHOR.dir);
+    const force = values.one(ANCHOR.force);
+    if (verb === "promote") return { dir, kind: "promote-anchor", force };
+    if (verb === "remove") return { dir, kind: "remove-anchor", fingerprint: word, force };
+    return { dir, kind: `${verb === "add" ? "add-anchor" : "list-anchors"}` };
+  });
+}
+
+/** Reads the arguments that follow `control issuer`. */
+export function issuerTask(argv: readonly string[], env: Environment): Configured<ControlTask> {
+  return task("control issuer", ["renew"], argv, env, (values) => ({
+    dir: required(values, ISSUER.dir),
+    kind: "renew-issuer",
+  }));
+}
+
+function task<Verb extends string>(
+  command: "control token" | "control anchor" | "control issuer",
+  verbs: readonly Verb[],
+  argv: readonly string[],
+  env: Environment,
+  build: (values: Values, verb: Verb, word: string | null) => ControlTask,
+): Configured<ControlTask> {
+  const make = (values: Values): ControlTask => {
+    const [given = "", word = null] = values.words;
+    const verb = verbs.find((each) => each === given);
+    if (verb === undefined) {
+      values.refuse(`${command}: ${quote(given)}: expected one of ${verbs.join(", ")}`);
+    }
+    if (word !== null && given !== "revoke" && given !== "remove") {
+      values.refuse(`${command} ${given}: unexpected argument ${quote(word)}`);
+    }
+    return build(values, verb ?? (given as Verb), word);
+  };
+  return configure(command, argv, env, make, 2);
+}
+
+/** The value of a flag without which nothing can be done. */
+function required(values: Values, flag: Flag<string>): string {
+  const value = values.optional(flag);
+  if (value === null) values.refuse(`${flag.name}: expected, ${flag.placeholder}`);
+  return value ?? "";
+}

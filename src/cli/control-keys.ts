@@ -1,0 +1,143 @@
+/** The flags of `control` and of what is done beside a control plane in its folder. */
+import { LOG_LEVELS } from "../lib/log.ts";
+import { NAMESPACE_DEFAULT, TRUST_DOMAIN_DEFAULT } from "../mesh/identity.ts";
+import type { Flag } from "./keys.ts";
+import { choice, duration, label, listener, onOff, path, target, trustDomain } from "./values.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** As the authority has it. */
+const LIFETIME_MIN_MS = 5_000;
+const LIFETIME_MAX_MS = 30 * DAY_MS;
+const TTL_MIN_MS = 1_000;
+const TTL_MAX_MS = 3_653 * DAY_MS;
+
+const dir = {
+  name: "--dir",
+  variable: "OUTRIGGER_CONTROL_DIR",
+  placeholder: "DIR",
+  fallback: null,
+  fallbackText: "none, it is required",
+  help: "the folder of keys, tokens and settings; made on the first start",
+  parse: path,
+} as const satisfies Flag<string>;
+
+export const CONTROL = {
+  dir,
+  listen: {
+    name: "--listen",
+    variable: "OUTRIGGER_CONTROL_LISTEN",
+    placeholder: "IP:PORT",
+    fallback: "0.0.0.0:4142",
+    help: "where sidecars connect; without TLS only from this host",
+    parse: listener,
+  },
+  advertise: {
+    name: "--advertise",
+    variable: "OUTRIGGER_CONTROL_ADVERTISE",
+    placeholder: "HOST:PORT",
+    fallback: null,
+    fallbackText: "as it listens, and 127.0.0.1 for all addresses",
+    help: "where join tokens tell sidecars to connect",
+    parse: target,
+  },
+  admin: {
+    name: "--admin",
+    variable: "OUTRIGGER_CONTROL_ADMIN",
+    placeholder: "IP:PORT",
+    fallback: "127.0.0.1:4192",
+    help: "the listener of the admin API; port 0 picks one",
+    parse: listener,
+  },
+  trustDomain: {
+    name: "--trust-domain",
+    variable: "OUTRIGGER_TRUST_DOMAIN",
+    placeholder: "NAME",
+    fallback: TRUST_DOMAIN_DEFAULT,
+    help: "the last part of all names that it certifies; the same for the folder's whole life",
+    parse: trustDomain,
+  },
+  lifetime: {
+    name: "--certificate-lifetime",
+    variable: "OUTRIGGER_CONTROL_CERTIFICATE_LIFETIME",
+    placeholder: "DURATION",
+    fallback: "24h",
+    help: "of sidecars' certificates, which are renewed at 70 % of it",
+    parse: duration(LIFETIME_MIN_MS, LIFETIME_MAX_MS),
+  },
+  logLevel: {
+    name: "--log-level",
+    variable: "OUTRIGGER_LOG_LEVEL",
+    placeholder: LOG_LEVELS.join("|"),
+    fallback: "info",
+    help: "the least severe that is logged to stderr; the audit lines always are",
+    parse: choice(...LOG_LEVELS),
+  },
+  logFormat: {
+    name: "--log-format",
+    variable: "OUTRIGGER_LOG_FORMAT",
+    placeholder: "text|json",
+    fallback: "text",
+    help: "the form of the log's lines",
+    parse: choice("text", "json"),
+  },
+  shutdownGrace: {
+    name: "--shutdown-grace",
+    variable: "OUTRIGGER_SHUTDOWN_GRACE",
+    placeholder: "DURATION",
+    fallback: "5s",
+    help: "how long SIGTERM waits for calls under way",
+    parse: duration(0, HOUR_MS),
+  },
+} as const satisfies Readonly<Record<string, Flag>>;
+
+export const TOKEN = {
+  dir,
+  name: {
+    name: "--name",
+    variable: "OUTRIGGER_TOKEN_NAME",
+    placeholder: "NAME",
+    fallback: null,
+    help: "create: the service that may join with it",
+    parse: label,
+  },
+  namespace: {
+    name: "--namespace",
+    variable: "OUTRIGGER_NAMESPACE",
+    placeholder: "NAME",
+    fallback: NAMESPACE_DEFAULT,
+    help: "create: the namespace of --name",
+    parse: label,
+  },
+  ttl: {
+    name: "--ttl",
+    variable: "OUTRIGGER_TOKEN_TTL",
+    placeholder: "DURATION",
+    fallback: "1h",
+    help: "create: how long it can be used; certificates got with it are renewed without it",
+    parse: duration(TTL_MIN_MS, TTL_MAX_MS),
+  },
+  address: {
+    name: "--address",
+    variable: "OUTRIGGER_TOKEN_ADDRESS",
+    placeholder: "HOST:PORT",
+    fallback: null,
+    fallbackText: "what the control plane advertises",
+    help: "create: where the sidecar connects",
+    parse: target,
+  },
+} as const satisfies Readonly<Record<string, Flag>>;
+
+export const ANCHOR = {
+  dir,
+  force: {
+    name: "--force",
+    variable: "OUTRIGGER_ANCHOR_FORCE",
+    placeholder: null,
+    fallback: "off",
+    help: "promote, remove: does not wait until all certificates from before have expired",
+    parse: onOff,
+  },
+} as const satisfies Readonly<Record<string, Flag>>;
+
+export const ISSUER = { dir } as const satisfies Readonly<Record<string, Flag>>;
