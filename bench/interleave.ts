@@ -1,7 +1,8 @@
 /** The order of measurements: A B C A B C …, each on a process started for it, so that a slow minute of
  * the machine falls on all contenders and no process profits from an earlier one. */
 import { mkdtempSync } from "node:fs";
-import { type Contender, startContender, versionOf } from "./contenders.ts";
+import { type Contender, type Place, startContender, versionOf } from "./contenders.ts";
+import type { Identities } from "./identities.ts";
 import type { Origin } from "./origin.ts";
 import type { Figures, Scenario, Timing } from "./scenario.ts";
 
@@ -25,6 +26,7 @@ export interface Setting {
   readonly repeats: number;
   readonly timing: Timing;
   readonly origin: Origin;
+  readonly identities: Identities;
   /** A new folder in it for each process. */
   readonly directory: string;
   readonly onSample: (sample: Sample) => void;
@@ -68,8 +70,12 @@ async function measureOnce(
 ): Promise<Sample | Failure> {
   const names = { scenario: scenario.name, contender: contender.name };
   const directory = mkdtempSync(`${setting.directory}/${contender.name}-`);
-  const originPort = scenario.originPort ?? setting.origin.port;
-  const proxy = await startContender(contender, scenario.modes, originPort, directory);
+  const place: Place = {
+    modes: scenario.modes,
+    originPort: scenario.originPort ?? setting.origin.port,
+    identities: setting.identities,
+  };
+  const proxy = await startContender(contender, place, directory);
   if (proxy.kind === "absent") {
     return { ...names, reason: `not available: ${proxy.reason}` };
   }

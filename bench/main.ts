@@ -6,10 +6,12 @@ import os from "node:os";
 import process from "node:process";
 import { killChildrenOnExit, LOAD_CORE, PROXY_CORE } from "./child.ts";
 import { describeEnvironment } from "./environment.ts";
+import { makeIdentities } from "./identities.ts";
 import { interleave, type ScenarioResult, type Setting } from "./interleave.ts";
 import { type Options, readOptions, type ScenarioName, USAGE } from "./options.ts";
 import { startOrigin } from "./origin.ts";
 import { findProgram } from "./programs.ts";
+import { SERVICE } from "./proxies/outrigger.ts";
 import { halfOfReference } from "./rate.ts";
 import { renderEnvironment, renderScenario } from "./report.ts";
 import { localResultsPath, resultsWriter } from "./results.ts";
@@ -18,7 +20,8 @@ import { http2Chain, oneHttp2Proxy } from "./scenarios/http2.ts";
 import { keepAlive, newConnections } from "./scenarios/keepalive.ts";
 import { bursts, evenRate } from "./scenarios/latency.ts";
 import { renderMicro, runMicro } from "./scenarios/micro.ts";
-import { opaqueTcp } from "./scenarios/tcp.ts";
+import { mtlsChain, mtlsHandshakes, mtlsKeepAlive } from "./scenarios/mtls.ts";
+import { mtlsTcp, opaqueTcp } from "./scenarios/tcp.ts";
 import type { TableStyle } from "./table.ts";
 
 const EXIT_FAILED = 1;
@@ -56,6 +59,7 @@ async function runAll(options: Options, directory: string): Promise<boolean> {
     repeats: options.repeats,
     timing,
     origin,
+    identities: await makeIdentities(directory, SERVICE),
     directory,
     onSample: write,
     onProgress,
@@ -99,6 +103,14 @@ async function scenarioFor(
       return oneHttp2Proxy(setting.origin.http2Port);
     case "chain":
       return http2Chain();
+    case "mtls-chain":
+      return mtlsChain();
+    case "mtls-keepalive":
+      return mtlsKeepAlive(setting.identities);
+    case "handshakes":
+      return mtlsHandshakes(setting.identities);
+    case "mtls-tcp":
+      return await mtlsTcp();
     case "latency":
       return evenRate(options.ratePerSecond ?? (await halfOfReference(earlier, setting)));
     case "burst":

@@ -12,6 +12,10 @@ export const SCENARIOS = [
   "http2",
   "chain",
   "tcp",
+  "mtls-chain",
+  "mtls-keepalive",
+  "handshakes",
+  "mtls-tcp",
   "micro",
 ] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];

@@ -1,8 +1,11 @@
 /** Waiting until a started process answers. Returns null then, else what was wrong with it. */
+import { readFileSync } from "node:fs";
 import http from "node:http";
 import http2 from "node:http2";
+import https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Child } from "./child.ts";
+import type { Identities } from "./identities.ts";
 import { isListening } from "./ports.ts";
 
 const READY_TIMEOUT_MS = 10_000;
@@ -37,6 +40,24 @@ export function untilAnsweringHttp2(
   return poll(child, async () => problemIn(await getHttp2(port, host), bodyBytes));
 }
 
+/** The same over TLS 1.3 with the client's certificate; the proxy must prove to be the service. */
+export function untilAnsweringTls(
+  child: Child,
+  port: number,
+  host: string,
+  bodyBytes: number,
+  { client, service }: Identities,
+): Promise<string | null> {
+  const secure: https.RequestOptions = {
+    servername: service.dnsName,
+    cert: readFileSync(client.certificate),
+    key: readFileSync(client.key),
+    ca: readFileSync(client.anchor),
+    minVersion: "TLSv1.3",
+  };
+  return poll(child, async () => problemIn(await get(port, host, secure), bodyBytes));
+}
+
 function problemIn(answer: string, bodyBytes: number): string | null {
   return answer === `200 with ${bodyBytes} bytes` ? null : `GET / gave ${answer}`;
 }
@@ -58,19 +79,29 @@ async function poll(child: Child, look: () => Promise<string | null>): Promise<s
   }
 }
 
-function get(port: number, host: string): Promise<string> {
+/** `secure` is null without TLS. */
+function get(
+  port: number,
+  host: string,
+  secure: https.RequestOptions | null = null,
+): Promise<string> {
   return new Promise((resolve) => {
-    const request = http.request(
-      { host: "127.0.0.1", port, headers: { host }, agent: false, timeout: ANSWER_TIMEOUT_MS },
-      (response) => {
-        let bodyBytes = 0;
-        response.on("data", (chunk: Uint8Array) => {
-          bodyBytes += chunk.length;
-        });
-        response.on("end", () => resolve(`${response.statusCode} with ${bodyBytes} bytes`));
-        response.on("error", (error) => resolve(error.message));
-      },
-    );
+    const read = (response: http.IncomingMessage): void => {
+      let bodyBytes = 0;
+      response.on("data", (chunk: Uint8Array) => {
+        bodyBytes += chunk.length;
+      });
+      response.on("end", () => resolve(`${response.statusCode} with ${bodyBytes} bytes`));
+      response.on("error", (error) => resolve(error.message));
+    };
+    const options: http.RequestOptions = {
+      ...{ host: "127.0.0.1", port, headers: { host } },
+      ...{ agent: false, timeout: ANSWER_TIMEOUT_MS },
+    };
+    const request =
+      secure === null
+        ? http.request(options, read)
+        : https.request({ ...options, ...secure }, read);
     request.on("timeout", () => request.destroy(new Error("no answer")));
     request.on("error", (error) => resolve(error.message));
     request.end();

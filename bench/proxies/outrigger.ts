@@ -1,12 +1,13 @@
 /** This project, from its sources, on one of its runtimes. */
 import { execFileSync } from "node:child_process";
 import type { Contender, Task } from "../contenders.ts";
+import type { IdentityFiles } from "../identities.ts";
 import { ROOT, type Runtime, runtimeProgram, scriptCommand } from "../runtimes.ts";
 
 export const SERVICE = "bench";
 const ANY_PORT = "127.0.0.1:0";
 
-interface Place {
+interface Arguments {
   readonly inbound?: string;
   readonly outbound?: string;
   readonly targets: readonly string[];
@@ -35,7 +36,9 @@ function runArguments(task: Task): string[] {
 }
 
 /** Which listener the load comes to, and what the sidecar is told of what is behind it. */
-function placeOf({ mode, port, originPort }: Task): Place {
+function placeOf(task: Task): Arguments {
+  const { mode, port, originPort, applicationPort } = task;
+  const { client, service } = task.identities;
   const own = `127.0.0.1:${port}`;
   const origin = `127.0.0.1:${originPort}`;
   switch (mode) {
@@ -48,8 +51,27 @@ function placeOf({ mode, port, originPort }: Task): Place {
     case "chain-origin":
       return { inbound: own, targets: ["--app", `h1:${origin}`] };
     case "tcp":
-      return {
-        targets: ["--forward", `${own}=${SERVICE}:80`, "--upstream", `${SERVICE}=${origin}`],
-      };
+      return { targets: forward(own, origin) };
+    case "mtls-http":
+    case "mtls-chain-origin":
+      return { inbound: own, targets: ["--app", `h1:${origin}`, ...identity(service)] };
+    case "mtls-chain-client": {
+      const next = `${SERVICE}=sidecar:${SERVICE}@${origin}`;
+      return { outbound: own, targets: ["--upstream", next, ...identity(client)] };
+    }
+    case "mtls-tcp-client": {
+      const next = `sidecar:${SERVICE}:${applicationPort}@${origin}`;
+      return { targets: [...forward(own, next), ...identity(client)] };
+    }
+    case "mtls-tcp-origin":
+      return { inbound: own, targets: ["--app", origin, ...identity(service)] };
   }
+}
+
+function forward(own: string, endpoint: string): string[] {
+  return ["--forward", `${own}=${SERVICE}:80`, "--upstream", `${SERVICE}=${endpoint}`];
+}
+
+function identity({ directory }: IdentityFiles): string[] {
+  return ["--identity-dir", directory];
 }

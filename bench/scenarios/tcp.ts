@@ -1,6 +1,7 @@
-/** Opaque TCP: how many bytes a second pass, and what a GiB costs, in each direction. */
+/** Opaque TCP: how many bytes a second pass, and what a GiB costs, in each direction; through one proxy,
+ * or through two with mutual TLS between them. */
 
-import type { RunningProxy } from "../contenders.ts";
+import type { Mode, RunningProxy } from "../contenders.ts";
 import { beginUsage } from "../cpu.ts";
 import { type Direction, startTcpPeer, type TcpPeer } from "../load/tcp.ts";
 import {
@@ -17,13 +18,27 @@ const MIB = 1_048_576;
 const MIB_PER_GIB = 1_024;
 const CONNECTIONS = 4; // enough that neither end waits for the other, few enough to be a stream each
 
+const LOAD = `1 MiB writes, ${CONNECTIONS} connections, one direction at a time`;
+
+export function opaqueTcp(): Promise<Scenario> {
+  return tcpScenario("tcp", `Opaque TCP, ${LOAD} (HAProxy without splice)`, ["tcp"]);
+}
+
+/** CPU, memory and the core's load are those of both proxies together. */
+export function mtlsTcp(): Promise<Scenario> {
+  return tcpScenario("mtls-tcp", `Opaque TCP through two proxies, mutual TLS between, ${LOAD}`, [
+    "mtls-tcp-client",
+    "mtls-tcp-origin",
+  ]);
+}
+
 /** Starts the process that is both ends, which is then this scenario's origin. */
-export async function opaqueTcp(): Promise<Scenario> {
+async function tcpScenario(name: string, title: string, modes: readonly Mode[]): Promise<Scenario> {
   const peer = await startTcpPeer();
   return {
-    name: "tcp",
-    title: `Opaque TCP, 1 MiB writes, ${CONNECTIONS} connections, one direction at a time (HAProxy without splice)`,
-    modes: ["tcp"],
+    name,
+    title,
+    modes,
     columns: [
       column("uploadCpuSecondsPerGiB", "up CPU s/GiB", 3, true),
       column("downloadCpuSecondsPerGiB", "down CPU s/GiB", 3, true),

@@ -5,9 +5,8 @@
  * A context is replaced when certificates change; connections made with the old one live on.
  */
 import { type Arena, CHUNK_BYTES, OUTPUT } from "./arena.ts";
-import { libc } from "./libc.ts";
 import { type OpenSsl, openssl } from "./openssl.ts";
-import { runtime } from "./runtime.ts";
+import { alpnSelection, wireForm } from "./tls-alpn.ts";
 
 export type TlsRole = "server" | "client";
 
@@ -57,7 +56,13 @@ const MODES =
 const SSL_OP_NO_TICKET = 0x4000;
 const SSL_OP_NO_COMPRESSION = 0x20000;
 const SSL_OP_NO_RENEGOTIATION = 0x40000000;
-const OPTIONS = SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION;
+/** The suite is the first of ours that the client has too. */
+const SSL_OP_CIPHER_SERVER_PREFERENCE = 0x400000;
+const OPTIONS =
+  SSL_OP_NO_TICKET |
+  SSL_OP_NO_COMPRESSION |
+  SSL_OP_NO_RENEGOTIATION |
+  SSL_OP_CIPHER_SERVER_PREFERENCE;
 const SSL_VERIFY_NONE = 0;
 const SSL_VERIFY_PEER = 1;
 const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
@@ -72,12 +77,6 @@ const SECURITY_LEVEL = 2;
 const SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 /** With the hybrid group where OpenSSL has it (3.5 and later): what is recorded today stays secret. */
 const GROUPS = ["X25519MLKEM768:X25519:P-256:P-384", "X25519:P-256:P-384"];
-
-/** SSL_select_next_proto's answers: a protocol was chosen; go on without one. */
-const SSL_TLSEXT_ERR_OK = 0;
-const SSL_TLSEXT_ERR_NOACK = 3;
-/** What is looked at of a client's list; a name of ours is in the first bytes of any honest one. */
-const ALPN_BYTES_MAX = 1_024;
 
 export class TlsContext {
   readonly role: TlsRole;
@@ -203,8 +202,8 @@ class Builder {
   }
 
   #take(alpn: readonly string[]): void {
-    const list = alpnLists.push(wireForm(alpn)) - 1;
-    this.#ssl.SSL_CTX_set_alpn_select_cb(this.#context, selectCallback(this.#arena), list);
+    const { callback, list } = alpnSelection(this.#arena, alpn);
+    this.#ssl.SSL_CTX_set_alpn_select_cb(this.#context, callback, list);
   }
 
   /** Returns the certificate that `der` is, which the caller owns. */
@@ -236,60 +235,3 @@ class Builder {
 }
 
 const POINTER_BYTES = 8;
-
-/** What servers of this thread take, by the number that their callback is given. */
-const alpnLists: Uint8Array[] = [];
-let alpnCallback = 0;
-
-/** One C function for all server contexts of a thread. */
-function selectCallback(arena: Arena): number {
-  const { view, address } = arena;
-  const signature = {
-    args: ["address", "address", "address", "address", "u32", "address"],
-    result: "i32",
-  } as const;
-  const select = (...values: number[]): number => {
-    const [, out = 0, outLength = 0, offered = 0, offeredBytes = 0, list = 0] = values.map(Number);
-    const count = Math.min(offeredBytes, ALPN_BYTES_MAX);
-    libc.memcpy(address + OUTPUT, offered, count);
-    const found = firstCommon(alpnLists[list], arena.bytes, OUTPUT, OUTPUT + count);
-    if (found < 0) return SSL_TLSEXT_ERR_NOACK;
-    // The name where OpenSSL itself holds the client's list: ours may move.
-    view.setBigUint64(OUTPUT + ALPN_BYTES_MAX, BigInt(offered + found + 1 - OUTPUT), true);
-    libc.memcpy(out, address + OUTPUT + ALPN_BYTES_MAX, POINTER_BYTES);
-    libc.memcpy(outLength, address + found, 1);
-    return SSL_TLSEXT_ERR_OK;
-  };
-  alpnCallback ||= runtime.callback(signature, select);
-  return alpnCallback;
-}
-
-/** Where in `bytes[start, end)`, a list of names behind their lengths, one of `taken` begins, or -1. */
-function firstCommon(
-  taken: Uint8Array | undefined,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): number {
-  if (taken === undefined) return -1;
-  for (let own = 0; own < taken.length; own += 1 + (taken[own] ?? 0)) {
-    const length = 1 + (taken[own] ?? 0);
-    for (let at = start; at + length <= end; at += 1 + (bytes[at] ?? 0)) {
-      let same = 0;
-      while (same < length && bytes[at + same] === taken[own + same]) same++;
-      if (same === length) return at;
-    }
-  }
-  return -1;
-}
-
-/** RFC 7301 §3.1: each name behind its length. */
-function wireForm(names: readonly string[]): Uint8Array {
-  const encoder = new TextEncoder();
-  return Uint8Array.from(
-    names.flatMap((name) => {
-      const bytes = encoder.encode(name);
-      return [bytes.length, ...bytes];
-    }),
-  );
-}

@@ -45,7 +45,7 @@ export class Context {
   readonly isLeaving: () => boolean;
   readonly policy: InboundPolicy;
   readonly mesh: MeshTls;
-  readonly handshakes = new HandshakeGate();
+  readonly handshakes: HandshakeGate;
   inFlight = 0;
   /** What streams keep because the other side is slow. */
   readonly keptBudget = new KeptBudget();
@@ -70,6 +70,7 @@ export class Context {
     this.isLeaving = parts.isLeaving;
     this.policy = parts.policy;
     this.mesh = new MeshTls(parts.io.arena);
+    this.handshakes = new HandshakeGate(parts.io.loop);
     this.http2 = new Http2Pools(this);
     this.http2Memory = {
       budget: this.keptBudget,

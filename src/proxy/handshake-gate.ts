@@ -1,14 +1,29 @@
 /**
  * How many handshakes go on at once. One costs about a millisecond, a thousand times a request, so a
- * burst of them would make every live connection of this worker wait: each turn takes a few steps,
- * the rest wait their turn, and what would have to wait too long is turned away.
+ * burst of them would make every live connection of this worker wait: at the end of each turn a few
+ * steps are taken, first come, first served, and what would have to wait too long is turned away.
  */
+import type { Deferred, Loop } from "../net/loop.ts";
+import type { Pollable } from "../net/poller.ts";
 import { HANDSHAKE_STEPS_PER_TURN, HANDSHAKES_MAX } from "./limits.ts";
 
-export class HandshakeGate {
+/** A connection whose handshake goes on when it is told to. */
+export interface Handshaking extends Pollable {
+  readonly isOpen: boolean;
+  /** It is in line; the gate's own note. */
+  isInLine: boolean;
+  stepHandshake(): void;
+}
+
+export class HandshakeGate implements Deferred {
+  isDeferred = false;
+  readonly #loop: Loop;
+  readonly #line: Handshaking[] = [];
   #underWay = 0;
-  #steps = 0;
-  #turnMs = -1;
+
+  constructor(loop: Loop) {
+    this.#loop = loop;
+  }
 
   /** Counts one in. False: there are too many, close it. */
   enter(): boolean {
@@ -21,12 +36,22 @@ export class HandshakeGate {
     this.#underWay--;
   }
 
-  /** Whether one more step fits the turn that began at `turnMs`; otherwise try in the next. */
-  mayStep(turnMs: number): boolean {
-    if (turnMs !== this.#turnMs) {
-      this.#turnMs = turnMs;
-      this.#steps = 0;
-    }
-    return this.#steps++ < HANDSHAKE_STEPS_PER_TURN;
+  /** Has the handshake take a step when it is its turn. */
+  request(connection: Handshaking): void {
+    if (connection.isInLine) return;
+    connection.isInLine = true;
+    this.#line.push(connection);
+    this.#loop.defer(this);
   }
+
+  onDeferred(): void {
+    for (const connection of this.#line.splice(0, HANDSHAKE_STEPS_PER_TURN)) {
+      connection.isInLine = false;
+      if (connection.isOpen) this.#loop.guard(connection, () => connection.stepHandshake());
+    }
+    if (this.#line.length > 0) this.#loop.defer(this);
+  }
+
+  onEvents(): void {}
+  onFault(): void {}
 }

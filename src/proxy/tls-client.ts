@@ -20,6 +20,7 @@ import { ClientConnection } from "./client-connection.ts";
 import { ClosingClient } from "./closing-client.ts";
 import type { Context } from "./context.ts";
 import { Downstream } from "./downstream.ts";
+import type { Handshaking } from "./handshake-gate.ts";
 import { Http2Downstream } from "./http2-downstream.ts";
 import { HANDSHAKE_TIMEOUT_MS, TLS_SILENCE_MS } from "./limits.ts";
 import { TRANSPORT_ALPN } from "./mesh-tls.ts";
@@ -40,7 +41,8 @@ const COUNTERS: Readonly<Record<TlsFailure, CounterName>> = {
   protocol: "tls_server_protocol",
 };
 
-export class TlsClient extends ClientConnection {
+export class TlsClient extends ClientConnection implements Handshaking {
+  isInLine = false;
   #phase: Phase = Phase.handshake;
   #isInGate = false;
   #isSilent = true;
@@ -62,7 +64,7 @@ export class TlsClient extends ClientConnection {
     this.#isInGate = true;
     this.arm(HANDSHAKE_TIMEOUT_MS);
     this.startTls(serverContext, null);
-    this.io.loop.defer(this);
+    this.context.handshakes.request(this);
   }
 
   protected override onReady(): void {
@@ -102,19 +104,18 @@ export class TlsClient extends ClientConnection {
   }
 
   #step(): void {
-    if (this.#phase === Phase.handshake) this.#shakeHands();
-    if (this.#phase === Phase.header) this.#readHeader();
+    if (this.#phase === Phase.handshake) this.context.handshakes.request(this);
+    else if (this.#phase === Phase.header) this.#readHeader();
     else if (this.#phase === Phase.bytes) this.#decide(false);
   }
 
-  #shakeHands(): void {
-    const { handshakes, mesh } = this.context;
-    if (!handshakes.mayStep(this.io.loop.wokeMs)) return this.io.loop.defer(this);
+  stepHandshake(): void {
+    if (this.#phase !== Phase.handshake) return;
     const state = this.handshake();
     const { tls } = this;
     if (state === "waiting" || tls === null) return;
     if (state === "failed") return this.#refuse(COUNTERS[tls.failure ?? "protocol"]);
-    const client = mesh.clientOf(tls);
+    const client = this.context.mesh.clientOf(tls);
     if (client === null) return this.#refuse("tls_server_identity");
     this.#leaveGate();
     this.context.count("tls_server_handshakes");
@@ -125,6 +126,8 @@ export class TlsClient extends ClientConnection {
     const { detectTimeoutMs } = this.context;
     this.#deadlineMs = this.io.loop.clock.nowMs + detectTimeoutMs;
     this.arm(hasHeader ? detectTimeoutMs : Math.min(TLS_SILENCE_MS, detectTimeoutMs));
+    // What came behind the handshake may be here already.
+    this.#step();
   }
 
   /** linkerd2-proxy's transport header: the port behind us, and what is spoken to it. */
