@@ -1,8 +1,8 @@
 /**
  * A TCP connection on a thread's loop, perhaps with TLS in it: then what is read and written here is
- * the plaintext. Readiness comes from epoll's edges and is kept in
- * `readable`; writing tries the socket first and queues the rest in chunks, whose limit is kept by
- * the reader of the other side: it stops reading while anything is queued here.
+ * the plaintext. Readiness comes from epoll's edges and is kept in `readable`; writing tries the
+ * socket first and queues the rest in chunks, whose limit is kept by the reader of the other side: it
+ * stops reading while anything is queued here.
  *
  *   read():  > 0 bytes read · END the peer's FIN · WAIT nothing now · BROKEN reset or failed
  */
@@ -35,9 +35,6 @@ export const BROKEN = -2;
 /** What every connection of a thread stands on. */
 export type Io = { readonly loop: Loop; readonly arena: Arena; readonly descriptors: Descriptors };
 
-/** Bytes that are copied to go out in one write with others; beyond it, a copy costs more. */
-const JOINED_BYTES_MAX = 16_384;
-
 export abstract class Connection implements Deferred {
   fd: number;
   isDeferred = false;
@@ -53,7 +50,8 @@ export abstract class Connection implements Deferred {
   #place = NONE;
   #hangup = false;
   #hasError = false;
-  #endAfterFlush = false;
+  /** A FIN is to be sent behind what waits. */
+  #isEnding = false;
 
   constructor(io: Io, fd: number) {
     this.io = io;
@@ -69,6 +67,11 @@ export abstract class Connection implements Deferred {
   /** Bytes waiting for the socket to take them. */
   get queuedBytes(): number {
     return this.output.queuedBytes;
+  }
+
+  /** The socket has taken everything, a FIN that was asked for too. */
+  get isFlushed(): boolean {
+    return this.output.queuedBytes === 0 && !this.#isEnding;
   }
 
   /** Readiness changed; `drained`: the queue was emptied just now. */
@@ -105,6 +108,7 @@ export abstract class Connection implements Deferred {
     this.bytesRead = other.bytesRead;
     this.bytesWritten = other.bytesWritten;
     this.tls = other.tls;
+    this.#isEnding = other.#isEnding;
     other.tls = null;
     // Without queued bytes each keeps its own: somebody may hold it already.
     if (other.queuedBytes > 0) {
@@ -123,9 +127,9 @@ export abstract class Connection implements Deferred {
     if ((events & EPOLLERR) !== 0) this.#hasError = true;
     if ((events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) !== 0) this.#hangup = true;
     if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) !== 0) this.readable = true;
-    const hadQueue = this.queuedBytes > 0;
+    const hadQueue = !this.isFlushed;
     if (hadQueue && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) !== 0) this.flush();
-    this.onReady(hadQueue && this.queuedBytes === 0);
+    this.onReady(hadQueue && this.isFlushed);
   }
 
   /** The peer reset the connection, or it failed. A mere FIN does not count. */
@@ -214,12 +218,14 @@ export abstract class Connection implements Deferred {
 
   /** Sends a FIN once all that was written is on its way. */
   end(): void {
-    if (this.queuedBytes > 0) this.#endAfterFlush = true;
-    else if (this.fd !== NONE) this.#sendEnd();
+    if (this.fd === NONE) return;
+    this.#isEnding = true;
+    if (this.queuedBytes === 0) this.#sendEnd();
   }
 
   #sendEnd(): void {
-    this.tls?.end();
+    if (this.tls?.end() === false) return;
+    this.#isEnding = false;
     libc.shutdown(this.fd, SHUT_WR);
   }
 
@@ -280,13 +286,6 @@ export abstract class Connection implements Deferred {
     this.output.append(at, end);
   }
 
-  /** Joins little with what is queued; sends much from where it is, behind what is queued. */
-  appendOrWrite(at: number, end: number): void {
-    if (end - at <= JOINED_BYTES_MAX) return this.append(at, end);
-    this.flush();
-    this.write(at, end);
-  }
-
   /** Sends of the queue what the socket takes. */
   flush(): void {
     const { output } = this;
@@ -295,6 +294,6 @@ export abstract class Connection implements Deferred {
       const sent = firstEnd > first ? this.#send(first, firstEnd) : 0;
       if (!output.sent(sent)) return;
     }
-    if (!this.isBroken && this.#endAfterFlush) this.#sendEnd();
+    if (!this.isBroken && this.#isEnding) this.#sendEnd();
   }
 }

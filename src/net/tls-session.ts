@@ -55,6 +55,8 @@ export class TlsSession {
   /** `SSL *`. */
   #address: number;
   #isOpen = false;
+  /** close_notify is on its way. */
+  #isEnded = false;
   /** What ended the last read after it had bytes to return: told by the next one. */
   #pending = WAIT;
   /** The last read stopped although there may be more. */
@@ -175,6 +177,8 @@ export class TlsSession {
     const count = Math.min(max, this.#ahead.length);
     this.#arena.bytes.set(this.#ahead.subarray(0, count), at);
     this.skip(count);
+    // The edge of what has come since the peek may be used up: the socket is to be looked at.
+    this.#isFull = true;
     return count;
   }
 
@@ -188,10 +192,19 @@ export class TlsSession {
     return this.#statusOf(taken) === WAIT ? 0 : BROKEN;
   }
 
-  /** Sends close_notify: we write no more. */
-  end(): void {
-    if (!this.#isOpen || this.failure !== null) return;
-    if (this.#ssl.SSL_shutdown(this.#address) < 0) this.#ssl.ERR_clear_error();
+  /**
+   * Sends close_notify: we write no more. False: the socket is full, call it again when it is not. A
+   * FIN without it would tell the peer that the stream was cut.
+   */
+  end(): boolean {
+    if (this.#isEnded || !this.#isOpen || this.failure !== null) return true;
+    const result = this.#ssl.SSL_shutdown(this.#address);
+    const isBlocked =
+      result < 0 && this.#ssl.SSL_get_error(this.#address, result) === SSL_ERROR_WANT_WRITE;
+    if (result < 0) this.#ssl.ERR_clear_error();
+    // Called once more it would read.
+    this.#isEnded = !isBlocked;
+    return this.#isEnded;
   }
 
   free(): void {

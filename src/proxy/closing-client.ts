@@ -18,7 +18,8 @@ export class ClosingClient extends ClientConnection {
     super(from.context, from.fd, from.origin);
     from.retire();
     this.takeOver(from);
-    this.#needsLinger = needsLinger || this.readable;
+    // A client of TLS must see close_notify, which may have to wait until the socket takes it.
+    this.#needsLinger = needsLinger || this.readable || this.tls !== null;
     this.context.clients.add(this);
   }
 

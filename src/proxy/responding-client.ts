@@ -11,6 +11,7 @@ import {
   RESPONSE_HEAD_GROWTH_BYTES,
   writeResponseHead,
 } from "../codec/http1/write-response.ts";
+import { appendOrWrite } from "../net/append-or-write.ts";
 import { CHUNK_BYTES, FRAMED } from "../net/arena.ts";
 import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
 import { ReadingClient } from "./reading-client.ts";
@@ -57,7 +58,7 @@ export abstract class RespondingClient extends ReadingClient {
     if (end > start) {
       const response = this.#response;
       response.relay(this.io.arena.bytes, start, end, FRAMED);
-      this.appendOrWrite(response.outStart, response.outEnd);
+      appendOrWrite(this, response.outStart, response.outEnd);
     }
     if (isLast) this.endContent(0, 0);
   }

@@ -199,7 +199,8 @@ export class TlsClient extends ClientConnection implements Handshaking {
     this.#phase = Phase.over;
     this.retire();
     client.takeOver(this);
-    client.readable = true;
+    // Of a silent client there is nothing to be read: then the server is looked at.
+    client.readable = !this.#isSilent || client.tls?.hasMore === true;
     this.context.clients.add(client);
     client.begin();
   }

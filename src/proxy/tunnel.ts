@@ -63,16 +63,16 @@ class Side extends Connection {
 
   /** Both FINs are seen; the last bytes may still be queued, and are waited for. */
   #finish(): void {
-    if (this.queuedBytes === 0 && this.peer?.queuedBytes === 0) this.#over();
-    else if (this.queuedBytes > 0) this.onDrained = this.#over;
-    else if (this.peer !== null) this.peer.onDrained = this.#over;
+    if (this.isFlushed && this.peer?.isFlushed === true) this.#over();
+    else if (!this.isFlushed) this.onDrained = () => this.#finish();
+    else if (this.peer !== null) this.peer.onDrained = () => this.#finish();
   }
 
   onDrained: (() => void) | null = null;
 
   override onEvents(events: number): void {
     super.onEvents(events);
-    if (this.onDrained !== null && this.queuedBytes === 0) this.onDrained();
+    if (this.onDrained !== null && this.isFlushed) this.onDrained();
   }
 
   override onFault(): void {

@@ -13,6 +13,7 @@ import { writeRequestHead, writtenBytesMax } from "../codec/http1/write-request.
 import { RESPONSE_HEAD_GROWTH_BYTES } from "../codec/http1/write-response.ts";
 import { Timer } from "../lib/timer-wheel.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
+import { appendOrWrite } from "../net/append-or-write.ts";
 import { CHUNK_BYTES, CONTENT, FRAMED, INPUT, INPUT_BYTES, OUTPUT } from "../net/arena.ts";
 import { BROKEN, Connection, END, WAIT } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
@@ -88,7 +89,7 @@ export class Upstream extends Connection implements Responder {
   sendContent(start: number, end: number, isLast: boolean): void {
     if (end > start) {
       this.#request.relay(this.io.arena.bytes, start, end, FRAMED);
-      this.appendOrWrite(this.#request.outStart, this.#request.outEnd);
+      appendOrWrite(this, this.#request.outStart, this.#request.outEnd);
     }
     if (isLast) this.endContent(0, 0);
   }

@@ -1,5 +1,8 @@
 /** TLS on our own loop: both ends are the product's, certificates are made here. */
 import * as assert from "uvu/assert";
+import { INPUT } from "../../src/net/arena.ts";
+import { MSG_DONTWAIT } from "../../src/net/constants.ts";
+import { libc } from "../../src/net/libc.ts";
 import { TlsContext, type TlsOptions } from "../../src/net/tls-context.ts";
 import {
   type Authority,
@@ -15,6 +18,8 @@ import { type End, makeIo, pairOf, shakeHands, turnUntil } from "../support/tls-
 const test = suite("net/tls");
 const io = makeIo();
 const HOUR_MS = 3_600_000;
+/** RFC 8446 §5.2: header, alert, its real type, tag. */
+const CLOSE_NOTIFY_BYTES = 5 + 2 + 1 + 16;
 const anchor = await makeAuthority();
 const stranger = await makeAuthority({ name: "anchor" });
 const web = identityOf("web");
@@ -93,6 +98,33 @@ test("a stream that is cut without close_notify is broken, not ended", () => {
   turnUntil(io, () => pair.server.how !== "open");
   assert.is(pair.server.how, "broken");
   assert.is(pair.server.tls?.failure, "closed");
+  close(pair);
+});
+
+test("close_notify waits for a socket that is full, and the FIN for close_notify", () => {
+  const pair = shake(options(good, [anchor.root]));
+  const { client, server } = pair;
+  server.isReading = false;
+  server.isCounting = true;
+  server.dropTls();
+  // Behind the session's back, to the last byte that the kernel takes.
+  let filled = 0;
+  for (const size of [65_536, 1_024, 1]) {
+    for (;;) {
+      const sent = libc.send(client.fd, io.arena.address + INPUT, size, MSG_DONTWAIT);
+      if (sent <= 0) break;
+      filled += sent;
+    }
+  }
+  client.end();
+  assert.not.ok(client.isFlushed);
+  server.isReading = true;
+  turnUntil(io, () => {
+    server.pump();
+    return server.how !== "open";
+  });
+  assert.is(server.receivedBytes, filled + CLOSE_NOTIFY_BYTES);
+  assert.ok(client.isFlushed);
   close(pair);
 });
 
