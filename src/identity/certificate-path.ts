@@ -94,10 +94,20 @@ export class PathSearch {
   #isIssuer(issuer: Certificate, subject: Certificate, certificatesBelow: number): boolean {
     const { facts } = issuer;
     if (!isSame(facts.subject, subject.facts.issuer)) return false;
-    if (!facts.isCa || ((facts.keyUsage ?? 0) & KEY_USAGE_KEY_CERT_SIGN) === 0) return false;
+    if (!facts.isCa || !this.#maySign(issuer)) return false;
     if (facts.pathLength !== null && certificatesBelow - 1 > facts.pathLength) return false;
     if (facts.hasUnknownCritical || !this.#mayIssueFor(facts)) return false;
     return this.#hasSigned(issuer, subject);
+  }
+
+  /**
+   * An anchor that says nothing of its uses, as `openssl req -x509` makes them, is trusted for being
+   * named; an intermediate must say that it signs (RFC 5280 §4.2.1.3).
+   */
+  #maySign(issuer: Certificate): boolean {
+    const { keyUsage } = issuer.facts;
+    if (keyUsage === null) return this.#anchors.includes(issuer);
+    return (keyUsage & KEY_USAGE_KEY_CERT_SIGN) !== 0;
   }
 
   /**

@@ -126,6 +126,12 @@ test("a leaf with an unknown critical extension", async () => {
   assert.equal(verdict(verifier, await chainOf({ extensions: [unknown] })), WEB);
 });
 
+test("an anchor need not say that it signs, as those of openssl do not", async () => {
+  const root = await makeAuthority({ ...LONG, keyUsage: null });
+  const leaf = await root.issue({ ...VALID, ...NAMES });
+  assert.equal(verdict(new PeerVerifier([root.root]), leaf.certificates), WEB);
+});
+
 test("an issuer that may not issue", async () => {
   const { anchor, verifier } = await makeMesh();
   const critical = { oid: "1.2.3.4", value: der(0x05), isCritical: true };
@@ -148,7 +154,7 @@ test("an issuer that may not issue", async () => {
     const { certificates } = await issuer.issue({ ...VALID, ...NAMES });
     assertRefused(verifier, certificates, "untrusted", "client", 100);
     const root = await makeAuthority({ ...LONG, ...options, issuer: "CN=anchor" });
-    if (options.issuer !== undefined) continue;
+    if (options.issuer !== undefined || options.keyUsage === null) continue;
     const leaf = await root.issue({ ...VALID, ...NAMES });
     assertRefused(new PeerVerifier([root.root]), leaf.certificates, "untrusted", "client", 100);
   }
