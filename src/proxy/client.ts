@@ -40,6 +40,6 @@ export interface Client {
   readonly provenUntilMs: number;
   /** The process drains: close now if idle, otherwise when what is under way is over. */
   drain(): void;
-  /** Close now. */
-  close(): void;
+  /** Cuts it now, and calls off what it waits for. */
+  onFault(): void;
 }

@@ -44,8 +44,13 @@ export class MeshTls {
     this.#verifier = new PeerVerifier(credentials.roots);
     this.#serverName = serverNameOf(credentials.identity);
     this.#notAfterMs = credentials.notAfterMs;
-    if (old === null) return;
-    for (const context of [old.server, old.client, old.directClient]) context.free();
+    if (old !== null) free(old);
+  }
+
+  /** Gives up what it has; connections that live keep theirs. */
+  forget(): void {
+    if (this.#contexts !== null) free(this.#contexts);
+    this.#contexts = null;
   }
 
   get wallMs(): number {
@@ -95,6 +100,10 @@ export class MeshTls {
     const checked = this.#verifier.verify(tls.peerChain() ?? [], role, this.#wallMs());
     return "refused" in checked ? null : checked;
   }
+}
+
+function free({ server, client, directClient }: Contexts): void {
+  for (const context of [server, client, directClient]) context.free();
 }
 
 function createContexts(arena: Arena, credentials: Credentials): Contexts {

@@ -21,16 +21,16 @@ export class ProofSweep {
     const { clients, mesh, tunnels } = this.#context;
     const { wallMs } = mesh;
     for (const client of [...clients]) {
-      if (wallMs >= client.provenUntilMs + PROOF_GRACE_MS) this.#cut(client);
+      if (wallMs >= client.provenUntilMs + PROOF_GRACE_MS) this.#cut(() => client.onFault());
       else if (wallMs >= client.provenUntilMs) client.drain();
     }
     for (const tunnel of [...tunnels]) {
-      if (wallMs >= tunnel.provenUntilMs + PROOF_GRACE_MS) this.#cut(tunnel);
+      if (wallMs >= tunnel.provenUntilMs + PROOF_GRACE_MS) this.#cut(() => tunnel.close());
     }
   }
 
-  #cut(connection: { close(): void }): void {
+  #cut(close: () => void): void {
     this.#context.count("tls_proof_expired");
-    connection.close();
+    close();
   }
 }

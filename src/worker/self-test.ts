@@ -23,7 +23,7 @@ import { DescriptorTable } from "../shared/descriptor-table.ts";
 import { EndpointRows } from "../shared/endpoint-rows.ts";
 import { emptyHandOff, HandOffRing } from "../shared/hand-off-ring.ts";
 import { LearnedTargets } from "../shared/learned-targets.ts";
-import { allocate } from "../shared/memory.ts";
+import { allocate, type Memory } from "../shared/memory.ts";
 import { WorkerRows } from "../shared/worker-rows.ts";
 import { Adopter } from "./adopt.ts";
 import {
@@ -69,18 +69,18 @@ export function ownProblem(own: Credentials): string | null {
   ]);
 }
 
-/** One for all self-tests: what was reserved is never given back. */
-let arena: Arena | null = null;
-function sharedArena(): Arena {
-  arena ??= new Arena(ARENA_CHUNKS);
-  return arena;
+/** One for all self-tests, which come with each renewal: nothing of it is ever given back. */
+let ground: { readonly arena: Arena; readonly memory: Memory } | null = null;
+function sharedGround(): { readonly arena: Arena; readonly memory: Memory } {
+  ground ??= { arena: new Arena(ARENA_CHUNKS), memory: allocate(1) };
+  return ground;
 }
 
 /** A worker of its own memory, beside the real ones. */
 class SelfTest {
-  readonly #arena = sharedArena();
+  readonly #arena = sharedGround().arena;
   readonly #loop = new Loop(this.#arena);
-  readonly #memory = allocate(1);
+  readonly #memory = sharedGround().memory;
   readonly #counters = new Counters(this.#memory, 0);
   readonly #acceptor: Descriptors;
   readonly #context: Context;
@@ -129,8 +129,11 @@ class SelfTest {
       }
       return null;
     } finally {
-      for (const client of [...this.#context.clients]) client.close();
+      for (const client of [...this.#context.clients]) client.onFault();
       for (const tunnel of [...this.#context.tunnels]) tunnel.close();
+      this.#context.mesh.forget();
+      // What was called off in this turn closes with it.
+      this.#loop.turn();
       for (const fd of [this.#inbound.fd, this.#app.fd, this.#loop.poller.fd]) libc.close(fd);
     }
   }
