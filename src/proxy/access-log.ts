@@ -1,4 +1,4 @@
-/** One line per request, in the common log format with what a proxy adds. */
+/** One line per request, in the common log format with what a proxy adds: address, identity, … */
 import { formatHostPort, formatIp } from "../mesh/address.ts";
 import type { ClientOrigin } from "./client.ts";
 import type { Outcome } from "./outcome.ts";
@@ -13,7 +13,8 @@ export function accessLine(request: Requested, outcome: Outcome, origin: ClientO
   const { endpoint, status, latencyUs } = outcome;
   const to = endpoint === null ? "-" : formatHostPort(formatIp(endpoint.ip), endpoint.port);
   const line = `${request.method} ${request.target}`;
-  return `${origin.peer} ${origin.kind} "${quote(line)}" ${quote(request.authority)} ${status} ${latencyUs}us ${to}`;
+  const who = origin.client?.name ?? "-";
+  return `${origin.peer} ${who} ${origin.kind} "${quote(line)}" ${quote(request.authority)} ${status} ${latencyUs}us ${to}`;
 }
 
 /** Heads hold no control bytes, so a quote and a backslash are all that could end the field. */
