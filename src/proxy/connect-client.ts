@@ -3,7 +3,7 @@ import type { Service } from "../mesh/snapshot.ts";
 import type { KeptBytes } from "../net/kept-bytes.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { ClosingClient } from "./closing-client.ts";
-import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { counterOfAnswer, type ProxyErrorCode } from "./errors.ts";
 import { CONNECT_TIMEOUT_MS, FAILFAST_MS } from "./limits.ts";
 import { EndpointDial } from "./open-tunnel.ts";
 import { replyToFailure } from "./respond.ts";
@@ -66,7 +66,7 @@ export class ConnectClient extends ClientConnection {
   }
 
   #refuse(code: ProxyErrorCode): void {
-    if (!code.startsWith("connect-")) this.context.count(PROXY_ERRORS[code].counter);
+    this.context.count(counterOfAnswer(code));
     this.context.leave();
     this.#kept.clear();
     this.writeText(replyToFailure(code, "", true).text);

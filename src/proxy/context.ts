@@ -11,7 +11,8 @@ import { KeptBudget } from "../protocol/http2/kept-data.ts";
 import type { Counters } from "../shared/counters.ts";
 import type { LearnedTargets } from "../shared/learned-targets.ts";
 import type { WorkerRows } from "../shared/worker-rows.ts";
-import type { Client } from "./client.ts";
+import type { Client, ClientOrigin } from "./client.ts";
+import type { ClientConnection } from "./client-connection.ts";
 import type { Directory } from "./directory.ts";
 import { HandshakeGate } from "./handshake-gate.ts";
 import { Http2Pools } from "./http2-pool.ts";
@@ -44,6 +45,8 @@ export class Context {
   /** The process drains, although this worker may not have been woken yet to begin with it. */
   readonly isLeaving: () => boolean;
   readonly policy: InboundPolicy;
+  /** Makes the client that ends TLS for our name on `fd`. */
+  readonly terminateTls: (context: Context, fd: number, origin: ClientOrigin) => ClientConnection;
   readonly mesh: MeshTls;
   readonly handshakes: HandshakeGate;
   inFlight = 0;
@@ -69,6 +72,7 @@ export class Context {
     this.detectTimeoutMs = parts.detectTimeoutMs;
     this.isLeaving = parts.isLeaving;
     this.policy = parts.policy;
+    this.terminateTls = parts.terminateTls;
     this.mesh = new MeshTls(parts.io.arena);
     this.handshakes = new HandshakeGate(parts.io.loop);
     this.http2 = new Http2Pools(this);
@@ -79,8 +83,9 @@ export class Context {
     };
   }
 
-  count(name: CounterName): void {
-    this.counters.add(Counter[name], 1);
+  /** null: nothing. */
+  count(name: CounterName | null): void {
+    if (name !== null) this.counters.add(Counter[name], 1);
   }
 
   /** Counts a request or tunnel in. False: too many, refuse it. */
@@ -133,4 +138,5 @@ export type ContextParts = Pick<
   | "detectTimeoutMs"
   | "isLeaving"
   | "policy"
+  | "terminateTls"
 >;

@@ -6,11 +6,12 @@ import type { Endpoint, Speaks } from "../mesh/snapshot.ts";
 import type { Dial, DialFailure } from "../net/dial.ts";
 import type { Context } from "./context.ts";
 import { dialEndpoint } from "./dial-endpoint.ts";
+import { counterOfDial } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { StreamWaiter } from "./http2-pool.ts";
 import type { Http2Upstream } from "./http2-upstream.ts";
 import { UpstreamStream } from "./http2-upstream-stream.ts";
-import { counterOf } from "./open-tunnel.ts";
+import { codeOf } from "./open-tunnel.ts";
 import type { Responder } from "./sides.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -129,7 +130,7 @@ export class Conveyance implements StreamWaiter {
     const { balancer, io } = this.#context;
     if (why !== "no-descriptors" && why !== "no-stream" && why !== "no-identity") {
       balancer.connectFailed(endpoint, io.loop.clock.nowMs);
-      this.#context.count(counterOf(why));
+      this.#context.count(counterOfDial(codeOf(why)));
     }
     this.#events.failed(why);
   }

@@ -96,6 +96,25 @@ export const PROXY_ERRORS = {
 
 export type ProxyErrorCode = keyof typeof PROXY_ERRORS;
 
+/** Counted for each attempt to connect, and so not once more for the answer that comes of it. */
+const COUNTED_AT_DIAL: ReadonlySet<ProxyErrorCode> = new Set([
+  "connect-refused",
+  "connect-timeout",
+  "connect-unreachable",
+  "tls-failed",
+  "peer-untrusted",
+]);
+
+/** The counter of what is answered with `code`; null when attempts were counted already. */
+export function counterOfAnswer(code: ProxyErrorCode): CounterName | null {
+  return COUNTED_AT_DIAL.has(code) ? null : PROXY_ERRORS[code].counter;
+}
+
+/** The counter of an attempt to connect that failed so; null when its answer is counted. */
+export function counterOfDial(code: ProxyErrorCode): CounterName | null {
+  return COUNTED_AT_DIAL.has(code) ? PROXY_ERRORS[code].counter : null;
+}
+
 function entry(status: number, type: string, text: string, counter: CounterName): Entry {
   return { status, type, text, counter };
 }

@@ -50,6 +50,12 @@ export const HANDSHAKE_STEPS_PER_TURN = 4;
 export const HANDSHAKES_MAX = 1_024;
 /** A client that has said nothing for so long after its handshake waits for the server to speak. */
 export const TLS_SILENCE_MS = 100;
+/**
+ * At a sidecar with an identity a client that has said nothing may be one of ours whose hello is late,
+ * on a loaded machine or a slow network; so long it is not taken for one that waits for the server.
+ * Whoever connects gives up after 1 s (CONNECT_TIMEOUT_MS).
+ */
+export const LATE_HELLO_MS = 500;
 /** How often it is looked whose proof of identity is over. */
 export const PROOF_SWEEP_MS = 1_000;
 /**

@@ -13,9 +13,9 @@ import { ClientConnection } from "./client-connection.ts";
 import { ClosingClient } from "./closing-client.ts";
 import type { Context } from "./context.ts";
 import { Downstream } from "./downstream.ts";
-import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { counterOfAnswer, type ProxyErrorCode } from "./errors.ts";
 import { Http2Downstream } from "./http2-downstream.ts";
-import { FAILFAST_MS } from "./limits.ts";
+import { FAILFAST_MS, LATE_HELLO_MS } from "./limits.ts";
 import { EndpointDial } from "./open-tunnel.ts";
 import { recordClose } from "./outcome.ts";
 import { routeTo } from "./router.ts";
@@ -54,6 +54,10 @@ export class OpaqueClient extends ClientConnection {
   #dial: EndpointDial | null = null;
   #server: Listening | null = null;
   #endpoint: Endpoint | null = null;
+  /** Until then a server that speaks first is not believed: the client's hello may be on its way. */
+  #heldUntilMs = 0;
+  /** Then whatever the client has said decides. */
+  #deadlineMs = 0;
 
   constructor(context: Context, fd: number, origin: ClientOrigin, isUndecided: boolean) {
     super(context, fd, origin);
@@ -62,8 +66,22 @@ export class OpaqueClient extends ClientConnection {
 
   begin(): void {
     if (!this.#isUndecided && this.#isHttpOnly) return this.#refuse("not-http");
+    const { detectTimeoutMs } = this.context;
+    const { nowMs } = this.io.loop.clock;
+    // Who must prove who it is may still do so; nothing is dialled for it before.
+    if (this.#mayBeTls && this.origin.denied !== null) {
+      this.arm(detectTimeoutMs);
+      return;
+    }
+    if (this.#mayBeTls) this.#heldUntilMs = nowMs + Math.min(LATE_HELLO_MS, detectTimeoutMs);
     this.arm(FAILFAST_MS);
     this.#lookUp();
+  }
+
+  /** What comes may be a hello for us that is late. */
+  get #mayBeTls(): boolean {
+    const isInbound = this.origin.kind === "inbound" && this.tls === null;
+    return this.#isUndecided && isInbound && this.context.mesh.serverName !== null;
   }
 
   onDirectoryChange(): void {
@@ -71,12 +89,14 @@ export class OpaqueClient extends ClientConnection {
   }
 
   override onDeferred(): void {
-    if (this.isOpen && this.#dial === null && this.#server === null) this.#lookUp();
+    if (!this.isOpen) return;
+    const isRefused = this.#mayBeTls && this.origin.denied !== null;
+    if (this.#dial === null && this.#server === null && !isRefused) this.#lookUp();
   }
 
   protected override onReady(): void {
     if (this.hasError) return this.close();
-    if (this.#server !== null && this.readable) this.#lookAtClient(false);
+    if (this.readable && (this.#server !== null || this.#mayBeTls)) this.#lookAtClient(false);
   }
 
   override onFault(): void {
@@ -122,12 +142,15 @@ export class OpaqueClient extends ClientConnection {
     this.#endpoint = endpoint;
     this.#server = new Listening(this.io, dial, () => this.#onServerSpoke());
     if (!this.#isUndecided) return this.#join();
+    this.#deadlineMs = this.io.loop.clock.nowMs + this.context.detectTimeoutMs;
     this.arm(this.context.detectTimeoutMs);
     if (this.readable) this.#lookAtClient(false);
-    else if (this.#server?.hasSpoken) this.#onServerSpoke();
+    if (this.#server?.hasSpoken) this.#onServerSpoke();
   }
 
   #onServerSpoke(): void {
+    const heldMs = this.#heldUntilMs - this.io.loop.clock.nowMs;
+    if (heldMs > 0) return this.arm(heldMs);
     const { target } = this.origin;
     const { clock } = this.io.loop;
     if (target !== null) this.context.learned.remember(target.ip, target.port, clock.nowMs);
@@ -156,13 +179,20 @@ export class OpaqueClient extends ClientConnection {
       this.readable = false;
       return;
     }
+    if (this.#mayBeTls) {
+      const { denied } = this.origin;
+      if (this.context.mesh.isOurs(verdict.sni)) return this.#become(this.context.terminateTls);
+      if (denied !== null) return this.#refuse(denied);
+      // It is looked at again when there is a server.
+      if (this.#server === null) return;
+    }
     this.context.count("client_spoke_first");
     const isHttp = verdict.protocol === "http1" || verdict.reason === "malformed-request-line";
-    if (verdict.protocol === "http2") return this.#become(Http2Downstream);
+    if (verdict.protocol === "http2") return this.#become(http2Client);
     if (!isHttp) return this.#isHttpOnly ? this.#refuse("not-http") : this.#join();
     // A transport header has said already what is spoken, and it was not HTTP.
     if ((this.#endpoint?.peer?.port ?? null) === null) this.#keepServer();
-    this.#become(Downstream);
+    this.#become(http1Client);
   }
 
   /** The dialled connection serves the first request, out of the pool. */
@@ -176,10 +206,12 @@ export class OpaqueClient extends ClientConnection {
     new Upstream(this.context, server, endpoint, true).finish(true);
   }
 
-  #become(Client: typeof Downstream | typeof Http2Downstream): void {
+  #become(make: Context["terminateTls"]): void {
+    this.context.directory.stopWaiting(this);
     this.retire();
+    this.#dial?.cancel();
     this.#dropServer();
-    const client = new Client(this.context, this.fd, this.origin);
+    const client = make(this.context, this.fd, this.origin);
     client.takeOver(this);
     this.context.clients.add(client);
     client.begin();
@@ -194,12 +226,18 @@ export class OpaqueClient extends ClientConnection {
   }
 
   protected override onTimer(): void {
-    if (this.#server !== null) this.#lookAtClient(true);
-    else this.#refuse("failfast");
+    const { denied } = this.origin;
+    if (this.#mayBeTls && denied !== null) return this.#refuse(denied);
+    if (this.#server === null) return this.#refuse("failfast");
+    const leftMs = this.#deadlineMs - this.io.loop.clock.nowMs;
+    if (leftMs <= 0) return this.#lookAtClient(true);
+    // The hold is over: what the server said meanwhile counts.
+    this.arm(leftMs);
+    if (this.#server.hasSpoken) this.#onServerSpoke();
   }
 
   #refuse(code: ProxyErrorCode): void {
-    this.context.count(PROXY_ERRORS[code].counter);
+    this.context.count(counterOfAnswer(code));
     // Nothing failed, it is only not for us: a FIN, also over bytes that nobody has read.
     if (code === "not-http" || code === "no-target") new ClosingClient(this, true).begin();
     else this.close();
@@ -215,4 +253,12 @@ export class OpaqueClient extends ClientConnection {
     this.#server.close();
     this.#server = null;
   }
+}
+
+function http1Client(context: Context, fd: number, origin: ClientOrigin): ClientConnection {
+  return new Downstream(context, fd, origin);
+}
+
+function http2Client(context: Context, fd: number, origin: ClientOrigin): ClientConnection {
+  return new Http2Downstream(context, fd, origin);
 }

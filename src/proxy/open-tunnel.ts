@@ -1,11 +1,10 @@
 /** An opaque connection: choose an endpoint, connect (the next one if that fails), join. */
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
-import type { CounterName } from "../metrics/catalog.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Dial, DialFailure } from "../net/dial.ts";
 import type { Context } from "./context.ts";
 import { dialEndpoint } from "./dial-endpoint.ts";
-import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { counterOfDial, type ProxyErrorCode } from "./errors.ts";
 import { FAILFAST_MS, TRIES_MAX } from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
 import { joinTunnel, type Traffic } from "./tunnel.ts";
@@ -87,7 +86,7 @@ export class EndpointDial {
     const isOurs = why === "no-descriptors" || why === "no-identity";
     if (!isOurs) balancer.connectFailed(endpoint, io.loop.clock.nowMs);
     balancer.release(endpoint);
-    this.#context.count(counterOf(why));
+    this.#context.count(counterOfDial(code));
     if (isOurs) return this.#failed(code);
     this.#tried.push(endpoint);
     this.start(code);
@@ -112,10 +111,6 @@ export function codeOf(why: DialFailure): ProxyErrorCode {
     default:
       return why satisfies never;
   }
-}
-
-export function counterOf(why: DialFailure): CounterName {
-  return PROXY_ERRORS[codeOf(why)].counter;
 }
 
 /**

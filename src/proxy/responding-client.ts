@@ -13,7 +13,7 @@ import {
 } from "../codec/http1/write-response.ts";
 import { appendOrWrite } from "../net/append-or-write.ts";
 import { CHUNK_BYTES, FRAMED } from "../net/arena.ts";
-import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { counterOfAnswer, type ProxyErrorCode } from "./errors.ts";
 import { ReadingClient } from "./reading-client.ts";
 import { replyToFailure } from "./respond.ts";
 
@@ -79,7 +79,7 @@ export abstract class RespondingClient extends ReadingClient {
     this.goesOn &&= isRequestRead && !this.isLeaving;
     const reply = replyToFailure(code, "", !this.goesOn);
     // Failed connects are counted one by one, where they fail.
-    if (!code.startsWith("connect-")) this.context.count(PROXY_ERRORS[code].counter);
+    this.context.count(counterOfAnswer(code));
     this.writeText(reply.text);
     return reply.status;
   }

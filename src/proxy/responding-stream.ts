@@ -9,7 +9,7 @@ import { blockBytesMax, encodeResponseHead } from "../codec/http2/write-head.ts"
 import { ServerStream } from "../protocol/http2/server.ts";
 import type { ClientOrigin } from "./client.ts";
 import type { Context } from "./context.ts";
-import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { counterOfAnswer, PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
 import type { Http2Downstream } from "./http2-downstream.ts";
 import { failureFields, type ReplyFields } from "./respond-http2.ts";
 
@@ -78,9 +78,9 @@ export abstract class RespondingStream extends ServerStream {
   flush(): void {}
 
   replyFailure(code: ProxyErrorCode): number {
-    const { status, counter } = PROXY_ERRORS[code];
+    const { status } = PROXY_ERRORS[code];
     // Failed connects are counted one by one, where they fail.
-    if (!code.startsWith("connect-")) this.context.count(counter);
+    this.context.count(counterOfAnswer(code));
     this.reply(failureFields(code, this.isGrpc));
     return status;
   }

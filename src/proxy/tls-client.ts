@@ -41,7 +41,12 @@ const COUNTERS: Readonly<Record<TlsFailure, CounterName>> = {
   protocol: "tls_server_protocol",
 };
 
-export class TlsClient extends ClientConnection implements Handshaking {
+/** Takes a client that asks for our name by TLS. */
+export function terminateTls(context: Context, fd: number, origin: ClientOrigin): ClientConnection {
+  return new TlsClient(context, fd, origin);
+}
+
+class TlsClient extends ClientConnection implements Handshaking {
   isInLine = false;
   #phase: Phase = Phase.handshake;
   #isInGate = false;

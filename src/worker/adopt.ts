@@ -10,7 +10,7 @@ import { Downstream } from "../proxy/downstream.ts";
 import { Http2Downstream } from "../proxy/http2-downstream.ts";
 import { OpaqueClient } from "../proxy/opaque-client.ts";
 import { recordOpen } from "../proxy/outcome.ts";
-import { TlsClient } from "../proxy/tls-client.ts";
+import { terminateTls } from "../proxy/tls-client.ts";
 import { emptyHandOff, type HandOff, type HandOffRing } from "../shared/hand-off-ring.ts";
 
 /** Connections adopted per turn, so that those that live get theirs. */
@@ -54,7 +54,7 @@ export class Adopter {
 
   #clientFor({ fd, protocol }: HandOff, origin: ClientOrigin): ClientConnection {
     if (origin.series === INBOUND_TLS_SERIES) {
-      return new TlsClient(this.#context, fd, origin);
+      return terminateTls(this.#context, fd, origin);
     }
     if (origin.kind !== "forward") {
       if (protocol === "http1") return new Downstream(this.#context, fd, origin);

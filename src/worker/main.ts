@@ -19,6 +19,7 @@ import { drainWake } from "../net/wake.ts";
 import { Context } from "../proxy/context.ts";
 import { Directory } from "../proxy/directory.ts";
 import { isSame, Pools } from "../proxy/pool.ts";
+import { terminateTls } from "../proxy/tls-client.ts";
 import { Counters } from "../shared/counters.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
 import { EndpointRows } from "../shared/endpoint-rows.ts";
@@ -76,6 +77,7 @@ class Worker {
       detectTimeoutMs: start.detectTimeoutMs,
       isLeaving: () => isDraining(memory),
       policy: start.policy,
+      terminateTls,
     });
     if (data.accessLog) this.#context.access = (line) => this.#tell({ kind: "access", line });
     this.#adopter = new Adopter(this.#context, this.#ring, start);

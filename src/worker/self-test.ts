@@ -18,6 +18,7 @@ import { TlsContext } from "../net/tls-context.ts";
 import { Context } from "../proxy/context.ts";
 import { Directory } from "../proxy/directory.ts";
 import { Pools } from "../proxy/pool.ts";
+import { terminateTls } from "../proxy/tls-client.ts";
 import { Counters } from "../shared/counters.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
 import { EndpointRows } from "../shared/endpoint-rows.ts";
@@ -114,6 +115,7 @@ class SelfTest {
       detectTimeoutMs: start.detectTimeoutMs,
       isLeaving: () => false,
       policy: start.policy,
+      terminateTls,
     });
     this.#context.mesh.use(own);
     this.#ring = new HandOffRing(this.#memory, 0);

@@ -31,6 +31,13 @@ const statuses = await Promise.all(
 );
 for (const event of events) console.log(event);
 console.log(JSON.stringify({ ...report, statuses }, null, 2));
+for (const [name, program] of Object.entries({ shop: mesh.shop, web: mesh.web, db: mesh.db })) {
+  const metrics = await (await program.admin("/metrics")).text();
+  const counters = metrics.match(/^outrigger_(?!endpoint|worker)\w+_total [1-9].*$/gm) ?? [];
+  console.log(`${name}: ${counters.map((line) => line.slice("outrigger_".length)).join(", ")}`);
+  const said = program.log().split("\n");
+  for (const line of said.filter((each) => / (warn|error) /.test(each))) console.log(line);
+}
 await mesh.stop();
 const { http1, http2, streams } = report;
 const isWhole = http1.ok === http1.sent && http2.ok === http2.sent && streams.failures.length === 0;

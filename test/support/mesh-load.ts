@@ -16,6 +16,8 @@ export type HttpReport = {
   readonly sent: number;
   readonly ok: number;
   readonly failed: number;
+  /** h2load's line. */
+  readonly codes: string;
 };
 
 export type StreamReport = {
@@ -72,7 +74,8 @@ async function h2load(
   const [, total = "0", failed = "0"] = /requests: (\d+) total,.* (\d+) failed,/.exec(output) ?? [];
   const [, ok = "0"] = /status codes: (\d+) 2xx/.exec(output) ?? [];
   if (total === "0") throw new Error(`h2load told nothing: ${output}`);
-  return { sent: Number(total), ok: Number(ok), failed: Number(failed) };
+  const codes = /status codes: .*/.exec(output)?.[0] ?? "";
+  return { sent: Number(total), ok: Number(ok), failed: Number(failed), codes };
 }
 
 async function keepStreams(
