@@ -11,7 +11,7 @@ import {
 import { type AuthorityState, loadState } from "../control/authority/state.ts";
 import { createToken, listTokens, revokeToken } from "../control/authority/tokens.ts";
 import { ControlError, startControl } from "../control/serve.ts";
-import { readSettings } from "../control/settings.ts";
+import { readSettings, type Settings } from "../control/settings.ts";
 import { Logger } from "../lib/log.ts";
 import type { ControlRun, ControlTask } from "./control-config.ts";
 import { StartError } from "./start-error.ts";
@@ -35,16 +35,29 @@ export async function control(config: ControlRun): Promise<number> {
 export async function controlTask(task: ControlTask): Promise<number> {
   const text = await perform(task);
   if (text instanceof Fault) throw new StartError(text.reason);
-  process.stdout.write(text);
+  await print(text);
   return 0;
+}
+
+/** Resolves when it is written: the program's end would cut what a pipe has not taken yet. */
+function print(text: string): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdout.once("error", () => resolve());
+    process.stdout.write(text, () => resolve());
+  });
 }
 
 async function perform(task: ControlTask): Promise<string | Fault> {
   const { dir } = task;
   const nowMs = Date.now();
+  const settings = readSettings(dir);
+  if (settings === null) {
+    return new Fault(`${dir} has no control plane yet: start outrigger control --dir ${dir}`);
+  }
   switch (task.kind) {
     case "create-token":
-      return await create(task, nowMs);
+      if (settings instanceof Fault) return settings;
+      return await create(task, settings, nowMs);
     case "list-tokens":
       return tokensText(dir, nowMs);
     case "revoke-token": {
@@ -70,16 +83,11 @@ async function perform(task: ControlTask): Promise<string | Fault> {
 
 async function create(
   task: ControlTask & { kind: "create-token" },
+  { address, trustDomain }: Settings,
   nowMs: number,
 ): Promise<string | Fault> {
   const { dir, name, namespace, ttlMs } = task;
-  const settings = readSettings(dir);
-  if (settings instanceof Fault) return settings;
-  if (settings === null) {
-    return new Fault(`${dir} has no control plane yet: start outrigger control --dir ${dir}`);
-  }
-  const { host, port } = task.address ?? settings.address;
-  const { trustDomain } = settings;
+  const { host, port } = task.address ?? address;
   const made = await createToken(dir, { name, namespace, trustDomain, host, port, ttlMs, nowMs });
   return made instanceof Fault ? made : `${made}\n`;
 }

@@ -111,6 +111,6 @@ function task<Verb extends string>(
 /** The value of a flag without which nothing can be done. */
 function required(values: Values, flag: Flag<string>): string {
   const value = values.optional(flag);
-  if (value === null) values.refuse(`${flag.name}: expected, ${flag.placeholder}`);
+  if (value === null) values.refuse(`${flag.name}: missing, expected ${flag.placeholder}`);
   return value ?? "";
 }

@@ -64,6 +64,8 @@ export class ControlClient {
   #rpc: Promise<RpcClientHandle> | null = null;
   /** Where the control plane was found last, for the watch. */
   #address: HostPort | null;
+  /** Connections that came to nothing: of a name with several addresses each gets its turn. */
+  #failedOpens = 0;
   #isStopped = false;
   #wakeWatch: () => void = () => {};
 
@@ -159,13 +161,30 @@ export class ControlClient {
   ): Promise<RpcChannel> {
     const at = this.#address;
     if (at === null) throw new Error("it is not known where the control plane is");
-    const ip = parseIp(at.host) ?? (await this.#options.resolveHost(at.host))[0];
-    if (ip === undefined) throw new Error(`${formatHostPort(at.host, at.port)}: no address`);
+    try {
+      return await this.#openAt(at, credentials, trust, timeoutMs);
+    } catch (error) {
+      this.#failedOpens += 1;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`${formatHostPort(at.host, at.port)}: ${reason}`, { cause: error });
+    }
+  }
+
+  async #openAt(
+    { host, port }: HostPort,
+    credentials: Credentials | null,
+    trust: Trust,
+    timeoutMs?: number,
+  ): Promise<RpcChannel> {
+    const literal = parseIp(host);
+    const ips = literal === null ? await this.#options.resolveHost(host) : [literal];
+    const ip = ips[this.#failedOpens % ips.length];
+    if (ip === undefined) throw new Error("no address");
     const who = identityFor(CONTROL_NAME, CONTROL_NAMESPACE, this.#options.trustDomain);
     const name = who?.dns ?? "";
     const rpc = await this.#start();
     return await rpc.open({
-      address: { ip, port: at.port },
+      address: { ip, port },
       tls: { credentials, serverName: name, expected: name, trust },
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });

@@ -1,7 +1,8 @@
 /**
  * The control plane's own certificate: made in its own process, shown with the anchor it leads to
  * (a sidecar that joins knows only the anchor's hash), and made anew at 70 % of its life and whenever
- * anchors or issuer change.
+ * anchors or issuer change. That is a time of day, and looked at often: clocks are set and machines
+ * sleep, and with a certificate of another day nobody can join or renew.
  */
 import type { Credentials } from "../mesh/credentials.ts";
 import type { Authority } from "./authority/authority.ts";
@@ -11,8 +12,8 @@ import { Refusal } from "./authority/refusal.ts";
 const RENEWAL_SHARE = 0.7;
 /** When it could not be made: an issuer that is not valid now, by the clock. */
 const RETRY_MS = 1_000;
-/** setTimeout takes no more than 2^31 ms, and clocks are set meanwhile. */
-const LOOK_MS_MAX = 3_600_000;
+/** How long the clock goes without being looked at. */
+const LOOK_MS = 1_000;
 
 export type OwnCertificateOptions = {
   readonly authority: Authority;
@@ -26,6 +27,10 @@ export class OwnCertificate {
   readonly #options: OwnCertificateOptions;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #unsubscribe: () => void = () => {};
+  /** Of the certificate in use; before then the clock was set back. Milliseconds since 1970. */
+  #notBeforeMs = 0;
+  /** When to make the next one. */
+  #dueMs = 0;
   #isStopped = false;
 
   constructor(options: OwnCertificateOptions) {
@@ -73,14 +78,26 @@ export class OwnCertificate {
     this.#arm(RETRY_MS);
   }
 
-  #plan({ notAfterMs }: Credentials): void {
+  #plan({ notBeforeMs, notAfterMs }: Credentials): void {
     const leftMs = notAfterMs - this.#options.wallMs();
+    this.#notBeforeMs = notBeforeMs;
     this.#arm(Math.max(leftMs * RENEWAL_SHARE, RETRY_MS));
   }
 
   #arm(delayMs: number): void {
+    this.#dueMs = this.#options.wallMs() + delayMs;
+    this.#wait();
+  }
+
+  #wait(): void {
+    const leftMs = Math.max(this.#dueMs - this.#options.wallMs(), 0);
     clearTimeout(this.#timer);
-    // Longer than that is looked at again: making one too many costs 4 ms an hour.
-    this.#timer = setTimeout(() => void this.#renew(), Math.min(delayMs, LOOK_MS_MAX));
+    this.#timer = setTimeout(() => this.#look(), Math.min(leftMs, LOOK_MS));
+  }
+
+  #look(): void {
+    const nowMs = this.#options.wallMs();
+    if (nowMs >= this.#dueMs || nowMs < this.#notBeforeMs) void this.#renew();
+    else this.#wait();
   }
 }

@@ -4,16 +4,15 @@
  */
 
 import type { Logger } from "../lib/log.ts";
-import { writeStderr } from "../lib/stderr.ts";
 import { formatHostPort, formatIp, type HostPort, parseIp } from "../mesh/address.ts";
 import { Arena } from "../net/arena.ts";
 import { openHttp } from "../net/http-listener.ts";
-import { listen, raiseDescriptorLimit } from "../net/listener.ts";
+import { type Listening, listen, raiseDescriptorLimit } from "../net/listener.ts";
 import { OpenSslMissing } from "../net/openssl.ts";
 import { runtime } from "../net/runtime.ts";
 import { RpcServerHandle } from "../rpc/server-handle.ts";
 import { controlAdmin } from "./admin.ts";
-import { type AuditEvent, auditLine } from "./authority/audit.ts";
+import { auditTrail } from "./authority/audit.ts";
 import { Authority } from "./authority/authority.ts";
 import { Certifier } from "./authority/certify.ts";
 import { Fault } from "./authority/fault.ts";
@@ -21,7 +20,7 @@ import { Refusal } from "./authority/refusal.ts";
 import { TokenCheck } from "./authority/token-check.ts";
 import { OwnCertificate } from "./own-certificate.ts";
 import { methodsOf } from "./services.ts";
-import { writeSettings } from "./settings.ts";
+import { trustDomainFault, writeSettings } from "./settings.ts";
 
 export type ControlConfig = {
   readonly dir: string;
@@ -55,9 +54,7 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
   const arena = new Arena(MAIN_CHUNKS);
   raiseDescriptorLimit(arena);
   const wallMs = Date.now;
-  const audit = (event: AuditEvent): void => {
-    writeStderr(`${auditLine(event, config.logFormat)}\n`);
-  };
+  const audit = auditTrail(config.logFormat);
   const onFault = (fault: Fault | null): void => {
     if (fault === null) log.info("the authority's folder is in order again");
     else log.error("the authority goes on with what it had", { reason: fault.reason });
@@ -66,6 +63,7 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
   const authority = orThrow(
     await Authority.open({ dir, lifetimeMs, nowMs: wallMs, audit, onFault }),
   );
+  orThrow(trustDomainFault(dir, trustDomain));
   const tokens = new TokenCheck(dir, onFault);
   const certifier = new Certifier({ authority, tokens, trustDomain, audit });
   const own = new OwnCertificate({
@@ -76,19 +74,14 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
     failed: (reason) =>
       log.error("the control plane's own certificate was not renewed", { reason }),
   });
-  const ip = parseIp(config.listen.host);
-  if (ip === null) throw new ControlError(`--listen: ${config.listen.host} is no address`);
-  const opened = listen(arena, { ip, port: config.listen.port }, BACKLOG);
-  if ("error" in opened) throw new ControlError(`--listen: ${opened.error}`);
-  const listening = formatHostPort(formatIp(opened.ip), opened.port);
-  const address = advertised(config, opened.port);
-  orThrow(await writeSettings(dir, trustDomain, address));
+  const opened = openListener(arena, config.listen);
   const credentials = await own.start();
   if (credentials instanceof Refusal) throw new ControlError(credentials.reason);
+  const leaving = new AbortController();
   const server = await startServer({
     arena,
     listenFds: [opened.fd],
-    methods: methodsOf({ authority, certifier, wallMs }),
+    methods: methodsOf({ authority, certifier, wallMs, leaving: leaving.signal }),
     credentials,
     onFault: (text) => log.error("the control plane's server failed", { text }),
   });
@@ -101,9 +94,12 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
   const admin = controlAdmin({ authority, certifier, counts: () => server.counts, wallMs });
   const adminServer = await openHttp(config.admin, admin.fetch);
   if ("error" in adminServer) throw new ControlError(`--admin: ${adminServer.error}`);
+  // Tokens that are made from now on name it: not before there is somebody.
+  const address = advertised(config, opened.port);
+  orThrow(await writeSettings(dir, trustDomain, address));
   authority.start();
   const bound = [
-    `control ${listening}`,
+    `control ${formatHostPort(formatIp(opened.ip), opened.port)}`,
     `admin ${formatHostPort(config.admin.host, adminServer.port)}`,
   ];
   for (const line of bound) log.info(`listening: ${line}`);
@@ -112,6 +108,7 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
     bound,
     stop: async () => {
       admin.drain();
+      leaving.abort();
       own.stop();
       authority.close();
       await server.stop(config.shutdownGraceMs);
@@ -119,6 +116,14 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
       await Promise.race([adminServer.close(), late]);
     },
   };
+}
+
+function openListener(arena: Arena, { host, port }: HostPort): Listening {
+  const ip = parseIp(host);
+  if (ip === null) throw new ControlError(`--listen: ${host} is no address`);
+  const opened = listen(arena, { ip, port }, BACKLOG);
+  if ("error" in opened) throw new ControlError(`--listen: ${opened.error}`);
+  return opened;
 }
 
 function orThrow<T>(value: T | Fault): T {

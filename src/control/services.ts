@@ -19,6 +19,8 @@ export type Services = {
   readonly certifier: Certifier;
   /** Time of day, milliseconds since 1970. */
   readonly wallMs: () => number;
+  /** Aborted when it stops: whoever watches is sent away, to ask elsewhere or later. */
+  readonly leaving: AbortSignal;
 };
 
 export function methodsOf(services: Services): RpcMethod[] {
@@ -72,9 +74,9 @@ function parse(request: Uint8Array): CertifyRequest {
 }
 
 /** What is trusted is no secret, but a stream is held open for those of the mesh alone. */
-function watchTrust({ authority }: Services, { peer, signal }: CallInfo) {
+function watchTrust({ authority, leaving }: Services, { peer, signal }: CallInfo) {
   if (peer.identity === null) {
     throw new RpcError(Status.unauthenticated, "only for who shows a certificate");
   }
-  return trustFeed(authority, signal);
+  return trustFeed(authority, [signal, leaving]);
 }

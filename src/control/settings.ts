@@ -26,18 +26,23 @@ export function readSettings(dir: string): Settings | null | Fault {
   return { address, trustDomain };
 }
 
-/** Refuses another trust domain than before: all certificates would be of the old one. */
+/** Says that the folder is of another trust domain: all its certificates would be; else null. */
+export function trustDomainFault(dir: string, trustDomain: string): Fault | null {
+  const before = readSettings(dir);
+  if (before === null || before instanceof Fault) return before;
+  if (before.trustDomain === trustDomain) return null;
+  return new Fault(`${dir} is of the trust domain ${before.trustDomain}, not ${trustDomain}`);
+}
+
+/** Refuses another trust domain than before. */
 export async function writeSettings(
   dir: string,
   trustDomain: string,
   address: string,
 ): Promise<null | Fault> {
   return locked(dir, async (assertHeld) => {
-    const before = readSettings(dir);
-    if (before instanceof Fault) return before;
-    if (before !== null && before.trustDomain !== trustDomain) {
-      return new Fault(`${dir} is of the trust domain ${before.trustDomain}, not ${trustDomain}`);
-    }
+    const fault = trustDomainFault(dir, trustDomain);
+    if (fault !== null) return fault;
     assertHeld();
     commit(dir, new Map([["settings", `${address}\n${trustDomain}\n`]]));
     return null;

@@ -10,21 +10,23 @@ import type { Authority } from "./authority/authority.ts";
 /** As much of a hash as tells two states apart. */
 const STATE_BYTES = 16;
 
-/** Yields encoded TrustUpdates until `signal` is aborted. */
+/** Yields encoded TrustUpdates until one of the `ends` is aborted. */
 export async function* trustFeed(
   authority: Authority,
-  signal: AbortSignal,
+  ends: readonly AbortSignal[],
 ): AsyncGenerator<Uint8Array> {
   let wakeUp: () => void = () => {};
+  const onEnd = (): void => wakeUp();
+  const isOver = (): boolean => ends.some((end) => end.aborted);
   const unsubscribe = authority.subscribe(() => wakeUp());
-  signal.addEventListener("abort", () => wakeUp());
+  for (const end of ends) end.addEventListener("abort", onEnd);
   try {
-    for (let told = 0; !signal.aborted; ) {
+    for (let told = 0; !isOver(); ) {
       if (authority.version === told) {
         await new Promise<void>((resolve) => {
           wakeUp = resolve;
           // Either may have happened before this was listened for.
-          if (signal.aborted || authority.version !== told) resolve();
+          if (isOver() || authority.version !== told) resolve();
         });
         continue;
       }
@@ -33,6 +35,7 @@ export async function* trustFeed(
     }
   } finally {
     unsubscribe();
+    for (const end of ends) end.removeEventListener("abort", onEnd);
   }
 }
 

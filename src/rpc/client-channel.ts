@@ -23,7 +23,6 @@ export class Channel {
   readonly authority: string;
   readonly isTls: boolean;
   connection: ClientConnection | null = null;
-  readonly #address: SocketAddress;
   readonly #tls: ClientTls | null;
   readonly #timer: Timer;
   readonly #waiting = new Set<ClientCall>();
@@ -43,7 +42,6 @@ export class Channel {
     this.number = number;
     this.isTls = tls !== null;
     this.authority = tls?.serverName ?? formatHostPort(formatIp(address.ip), address.port);
-    this.#address = address;
     this.#tls = tls;
     this.#timer = new Timer(() => loop.guard(client.thread, () => this.#onLate()));
     loop.timers.arm(this.#timer, loop.clock.nowMs + timeoutMs);
@@ -149,8 +147,7 @@ export class Channel {
   }
 
   #onLate(): void {
-    const where = formatHostPort(formatIp(this.#address.ip), this.#address.port);
-    this.#give(`${where} did not answer in time`);
+    this.#give("no answer in time");
   }
 
   #give(reason: string): void {

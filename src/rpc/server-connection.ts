@@ -231,9 +231,7 @@ export class ServerConnection extends Connection {
   #finish(): void {
     const { server } = this;
     this.#leave();
-    const closing = new ClosingConnection(this.io, this, (closed) => {
-      server.connections.delete(closed);
-    });
+    const closing = new ClosingConnection(this.io, this, (closed) => server.onGone(closed));
     server.connections.add(closing);
     closing.begin();
   }
@@ -295,6 +293,6 @@ export class ServerConnection extends Connection {
     this.#kept.clear();
     this.#pumping.clear();
     this.io.loop.timers.disarm(this.#timer);
-    this.server.connections.delete(this);
+    this.server.onGone(this);
   }
 }

@@ -97,6 +97,12 @@ export class RpcServer {
     this.calls.delete(number);
   }
 
+  /** A connection is over, or goes on as one that closes. */
+  onGone(connection: ServerConnection | ClosingConnection): void {
+    this.#hasNews = true;
+    this.connections.delete(connection);
+  }
+
   onAccepted(fd: number, origin: Origin): void {
     const { descriptors } = this.thread.io;
     if (this.connections.size >= this.limits.connectionsMax) {

@@ -188,6 +188,15 @@ test("a thousand clients with a stream each: all hear, and when they go all is f
   await rig.stop();
 });
 
+test("a connection that ends without a call is counted no longer", async () => {
+  const rig = await startRpcServer();
+  const peer = await Http2Peer.connect(rig.port);
+  await eventually(() => rig.server.counts.connections === 1);
+  peer.close();
+  await eventually(() => rig.server.counts.connections === 0);
+  await rig.stop();
+});
+
 test("starting and stopping leaves no descriptor and no thread behind", async () => {
   const round = async (): Promise<void> => {
     const rig = await startRpcServer();

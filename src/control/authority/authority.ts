@@ -16,7 +16,6 @@ import { checkRequest } from "./request-rules.ts";
 import { ensureState, isIssuerDue, renewIssuer } from "./rotation.ts";
 import { type AuthorityState, loadState, STATE_FILES, validityFault } from "./state.ts";
 
-export const LEAF_LIFETIME_DEFAULT_MS = 24 * 3_600_000;
 /** For tests: renewal at 70 % is then every 3.5 s. */
 export const LEAF_LIFETIME_MIN_MS = 5_000;
 /** A certificate cannot be revoked; it can only be short. */
