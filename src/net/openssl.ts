@@ -1,8 +1,8 @@
 /**
  * OpenSSL 3 (libssl, libcrypto), called by FFI as the C library is. It works on the socket itself
  * and in our arena, on the thread's own loop, alike on both runtimes; the runtimes' own TLS would
- * need their sockets and their loops, and both have let strangers pass (bench/README.md has the
- * costs, ARCHITECTURE.md the reasons). It is loaded when the first certificate is, so a sidecar
+ * need their sockets and their loops, and both have let strangers pass (ARCHITECTURE.md; bench/README.md
+ * has the costs). It is loaded when the first certificate is, so a sidecar
  * without identity needs none.
  */
 import { type CFunction, type CSignature, type CType, runtime } from "./runtime.ts";
