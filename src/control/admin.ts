@@ -26,7 +26,10 @@ export function controlAdmin(deps: ControlAdminDeps): ControlAdmin {
   const plain = (text: string, status: number): Response =>
     new Response(text, { status, headers: { "Content-Type": "text/plain; charset=utf-8" } });
   app.get("/live", () => plain("live\n", 200));
-  app.get("/ready", () => (isDraining ? plain("draining\n", 503) : plain("ready\n", 200)));
+  app.get("/ready", () => {
+    const reason = isDraining ? "draining" : deps.authority.fault;
+    return reason === null ? plain("ready\n", 200) : plain(`not ready: ${reason}\n`, 503);
+  });
   app.get("/metrics", () => {
     const headers = { "Content-Type": METRICS_CONTENT_TYPE };
     return new Response(metrics(deps), { headers });

@@ -79,7 +79,8 @@ export class ControlClient {
     const { identity, token, csr, joinToken, timeoutMs, signal } = request;
     if (this.#options.address === null && joinToken !== null) this.#address = joinToken;
     const current = this.#options.current();
-    const trust = { roots: current?.roots ?? [], pins: joinToken?.pins ?? [] };
+    const pins = token === null ? [] : (joinToken?.pins ?? []);
+    const trust = { roots: current?.roots ?? [], pins };
     const channel = await this.#open(token === null ? current : null, trust, timeoutMs);
     try {
       const message = create(CertifyRequestSchema, {
@@ -114,9 +115,11 @@ export class ControlClient {
         try {
           const request = toBinary(WatchRequestSchema, create(WatchRequestSchema));
           for await (const bytes of channel.stream(WATCH_TRUST, request, { timeoutMs: null })) {
-            const { state } = fromBinary(TrustUpdateSchema, bytes);
+            const { state, trustAnchors } = fromBinary(TrustUpdateSchema, bytes);
             const text = Buffer.from(state).toString("hex");
-            if (known !== null && known !== text) changed();
+            // The first one may come after a change that the certificate in use knows nothing of.
+            const isKnown = known === null ? this.#trusts(trustAnchors) : known === text;
+            if (!isKnown) changed();
             known = text;
             failures = 0;
           }
@@ -138,6 +141,13 @@ export class ControlClient {
     this.#wakeWatch();
     const rpc = await this.#rpc?.catch(() => null);
     await rpc?.stop();
+  }
+
+  #trusts(anchors: readonly Uint8Array[]): boolean {
+    const own = this.#roots.map((root) => Buffer.from(root));
+    return (
+      anchors.length === own.length && own.every((root) => anchors.some((a) => root.equals(a)))
+    );
   }
 
   get #roots(): readonly Uint8Array[] {

@@ -7,7 +7,8 @@
  *
  * asking    One attempt under a deadline: new key, request, answer, check (join-round.ts). It is
  *           authenticated by the certificate in use while that is valid, else by the token; after a
- *           refusal of the certificate the next attempt is by the token.
+ *           refusal of the certificate, or a failure while there is another token than the one that
+ *           was used, the next attempt is by the token.
  * resting   Due after 70 % of what is left (renewal.ts), or soon when the anchors have changed.
  * waiting   Due after a backoff. The last good certificate stays in use until it expires.
  *
@@ -29,7 +30,7 @@ import {
   readAnswer,
 } from "./join-round.ts";
 import type { JoinToken } from "./join-token.ts";
-import type { Refused } from "./load.ts";
+import { isSame, type Refused } from "./load.ts";
 import { askTimeoutMs, refreshDelayMs, retryDelayMs, soonDelayMs } from "./renewal.ts";
 import type { IdentitySource, IdentityStatus, SourceDeps } from "./source.ts";
 import { oneLine, StatusRecord } from "./status.ts";
@@ -66,12 +67,13 @@ export class JoinSource implements IdentitySource {
   #dueMs = 0;
   #dueWallMs = 0;
   #failures = 0;
-  /** How the last attempt was authenticated. */
   #isByCertificate = false;
   #isCertificateRefused = false;
   /** The anchors changed while an attempt was under way, which may not know of it. */
   #isStale = false;
   #pins: readonly Uint8Array[] = [];
+  /** Of the token that was used last. */
+  #tokenId: Uint8Array = new Uint8Array(0);
   #abort: AbortController | null = null;
   #takeTimerBack: (() => void) | null = null;
   #waiter: Waiter | null = null;
@@ -169,11 +171,17 @@ export class JoinSource implements IdentitySource {
   async #ask(): Promise<Credentials> {
     const { identity, wallMs, makeKey = makeKeyAndCsr } = this.#options;
     const leftMs = this.#leftMs();
-    this.#isByCertificate = leftMs !== null && leftMs > 0 && !this.#isCertificateRefused;
     const token = this.#options.readToken();
     const joinToken = "refused" in token ? null : token;
-    // Its file may be gone once the sidecar has joined; what it pinned stays pinned.
-    if (joinToken !== null) this.#pins = joinToken.pins;
+    // Where certificates fail, somebody may have made a token for just that.
+    const isOther = this.#failures > 0 && !isSame(joinToken?.id ?? this.#tokenId, this.#tokenId);
+    const isUsable = leftMs !== null && leftMs > 0 && !this.#isCertificateRefused;
+    this.#isByCertificate = isUsable && !isOther;
+    if (joinToken !== null && !this.#isByCertificate) {
+      // Its file may be gone once the sidecar has joined; what it pinned stays pinned for the next time.
+      this.#pins = joinToken.pins;
+      this.#tokenId = joinToken.id;
+    }
     if (!this.#isByCertificate && "refused" in token) throw new RoundError(token.refused);
     this.#isStale = false;
     const timeoutMs = askTimeoutMs(leftMs);
@@ -182,7 +190,9 @@ export class JoinSource implements IdentitySource {
       const byToken = this.#isByCertificate ? null : joinToken;
       const asked = certifyRequest(identity, csr, byToken, joinToken);
       const certified = await this.#certify({ ...asked, timeoutMs, signal });
-      const answer = { identity, key, certified, current: this.#current, pins: this.#pins };
+      // Who renews by a certificate trusts the anchors it has, and not what a token pinned long ago.
+      const pins = this.#isByCertificate ? [] : this.#pins;
+      const answer = { identity, key, certified, current: this.#current, pins };
       const read = readAnswer({ ...answer, nowMs: wallMs() });
       if ("refused" in read) throw new RoundError(read.refused + this.#clockHint());
       return read;

@@ -55,14 +55,14 @@ export const PROXY_ERRORS = {
   "no-identity": entry(
     503,
     "proxy_configuration_error",
-    "this sidecar has no certificate yet",
+    "this sidecar has no valid certificate",
     "tls_client_no_identity",
   ),
   "tls-failed": entry(502, "tls_protocol_error", "TLS handshake failed", "tls_client_failed"),
   "peer-untrusted": entry(
     502,
     "tls_certificate_error",
-    "the endpoint is not who it should be",
+    "the endpoint has not proved who it should be",
     "tls_client_untrusted",
   ),
   "backend-closed": entry(

@@ -30,6 +30,8 @@ export const REQUEST_TIMEOUT_MS = 30_000;
 export const HANDLER_TIMEOUT_MS = 30_000;
 /** A connection without calls. Above the clients' own idle time, so that they close first. */
 export const IDLE_MS = 600_000;
+/** The same for who has not said who it is: it asks for a certificate, and is gone. */
+export const ANONYMOUS_IDLE_MS = 30_000;
 /** Half a frame holds a chunk of memory, and no longer than half a head of HTTP/1 would. */
 export const PART_TIMEOUT_MS = 10_000;
 /** How often a connection looks for what has come to its end. */

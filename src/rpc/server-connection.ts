@@ -1,9 +1,8 @@
 /**
- * A client's connection to a gRPC server. Its first byte says what it is: 0x16 begins TLS (RFC 8446
- * §5.1), anything else is HTTP/2 in plaintext, which only this host may speak to us.
- *
+ * A client's connection to a gRPC server. A first byte of 0x16 begins TLS (RFC 8446 §5.1), anything
+ * else is HTTP/2 in plaintext, which only this host may speak to us.
  *   first byte ──0x16──▶ handshake ──certificate good, or none──▶ open ──▶ ClosingConnection
- *        └──────────── plaintext, from loopback ────────────────────┘
+ *        └───────── plaintext, from loopback ───────────────────────┘
  */
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
@@ -175,7 +174,7 @@ export class ServerConnection extends Connection {
     this.close();
   }
 
-  /** OpenSSL has checked what the client showed, and now we do. It may show nothing. */
+  /** OpenSSL has checked what was shown, if anything was, and now we do. */
   #identify(): boolean {
     const chain = this.tls?.peerChain() ?? null;
     if (chain === null) return false;
@@ -256,7 +255,10 @@ export class ServerConnection extends Connection {
 
   #watch(): void {
     const { nowMs, streamCount } = this.frames;
-    if (streamCount === 0 && nowMs - this.#usedMs > this.server.limits.idleMs) {
+    const { idleMs } = this.server.limits;
+    const isKnown = this.peer.identity !== null || !this.peer.isTls;
+    const patienceMs = isKnown ? idleMs : Math.min(idleMs, limits.ANONYMOUS_IDLE_MS);
+    if (streamCount === 0 && nowMs - this.#usedMs > patienceMs) {
       this.server.count("idle_closed");
       this.frames.end(ErrorCode.noError);
     }

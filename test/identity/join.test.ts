@@ -180,18 +180,36 @@ test("replacing all anchors at once is not taken from one that is trusted by non
   assert.match(desk.source.status.lastError ?? "", "known one");
 });
 
-test("an anchor that the token pins may replace all, though the token's file is gone by then", async () => {
+test("a renewal by the certificate takes no anchor that only the token pinned", async () => {
   const next = await makeMesh();
   const desk = new Desk(mesh);
   desk.token = tokenFor(mesh.anchor, next.anchor);
   await desk.start();
-  desk.token = { refused: "gone" };
   desk.behaviour = async () => {
     const other = new Desk(next);
     other.time.wallMs = desk.time.wallMs;
     return await other.issue(mesh.keys);
   };
   await desk.time.advance(0.8 * LIFE_MS);
+  assert.is(desk.used.length, 1);
+  assert.is(desk.source.status.lastError, "none of the trust anchors is a known one");
+});
+
+test("where certificates fail, another token than the first is tried, once", async () => {
+  const next = await makeMesh();
+  const desk = new Desk(mesh);
+  await desk.start();
+  // The control plane was made anew: it knows nobody.
+  desk.behaviour = async ({ token }) => {
+    if (token === null) throw new Error("TLS: refused");
+    const other = new Desk(next);
+    other.time.wallMs = desk.time.wallMs;
+    return await other.issue(mesh.keys);
+  };
+  await desk.time.advance(0.75 * LIFE_MS);
+  assert.ok(desk.requests.slice(1).every(({ token }) => token === null));
+  desk.token = { ...tokenFor(next.anchor), id: new Uint8Array(8).fill(9) };
+  await desk.time.advance(0.1 * LIFE_MS);
   assert.is(desk.used.length, 2);
   assert.equal(desk.used[1]?.roots, [next.anchor.certificate]);
 });

@@ -109,6 +109,11 @@ export class Authority {
     return authority;
   }
 
+  /** What is wrong with the folder, while the last good keys are in use; null when nothing is. */
+  get fault(): string | null {
+    return this.#fault ?? validityFault(this.#state, this.#options.nowMs())?.reason ?? null;
+  }
+
   /** Rises by one whenever issuer or anchors change: certificates from before should be renewed. */
   get version(): number {
     return this.#version;
