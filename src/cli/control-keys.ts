@@ -1,8 +1,8 @@
 /** The flags of `control` and of what is done beside a control plane in its folder. */
-import { LOG_LEVELS } from "../lib/log.ts";
 import { NAMESPACE_DEFAULT, TRUST_DOMAIN_DEFAULT } from "../mesh/identity.ts";
 import type { Flag } from "./keys.ts";
-import { choice, duration, label, listener, onOff, path, target, trustDomain } from "./values.ts";
+import { LOG } from "./log-keys.ts";
+import { duration, label, listener, onOff, path, target, trustDomain } from "./values.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -65,22 +65,7 @@ export const CONTROL = {
     help: "of sidecars' certificates, which are renewed at 70 % of it",
     parse: duration(LIFETIME_MIN_MS, LIFETIME_MAX_MS),
   },
-  logLevel: {
-    name: "--log-level",
-    variable: "OUTRIGGER_LOG_LEVEL",
-    placeholder: LOG_LEVELS.join("|"),
-    fallback: "info",
-    help: "the least severe that is logged to stderr; the audit lines always are",
-    parse: choice(...LOG_LEVELS),
-  },
-  logFormat: {
-    name: "--log-format",
-    variable: "OUTRIGGER_LOG_FORMAT",
-    placeholder: "text|json",
-    fallback: "text",
-    help: "the form of the log's lines",
-    parse: choice("text", "json"),
-  },
+  ...LOG,
   shutdownGrace: {
     name: "--shutdown-grace",
     variable: "OUTRIGGER_SHUTDOWN_GRACE",

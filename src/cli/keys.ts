@@ -2,10 +2,10 @@
  * The one table of commands and flags. The parser, the configuration and the help text are all made
  * from it; what a value looks like is in values.ts.
  */
-import { LOG_LEVELS } from "../lib/log.ts";
 import { WORKERS_MAX } from "../shared/layout.ts";
 import { ANCHOR, CONTROL, ISSUER, TOKEN } from "./control-keys.ts";
 import { IDENTITY } from "./identity-keys.ts";
+import { LOG } from "./log-keys.ts";
 import {
   application,
   choice,
@@ -131,22 +131,7 @@ export const RUN = {
     help: `threads that carry traffic, 1 to ${WORKERS_MAX}`,
     parse: count(1, WORKERS_MAX),
   },
-  logLevel: {
-    name: "--log-level",
-    variable: "OUTRIGGER_LOG_LEVEL",
-    placeholder: LOG_LEVELS.join("|"),
-    fallback: "info",
-    help: "the least severe that is logged to stderr",
-    parse: choice(...LOG_LEVELS),
-  },
-  logFormat: {
-    name: "--log-format",
-    variable: "OUTRIGGER_LOG_FORMAT",
-    placeholder: "text|json",
-    fallback: "text",
-    help: "the form of the log's lines",
-    parse: choice("text", "json"),
-  },
+  ...LOG,
   accessLog: {
     name: "--access-log",
     variable: "OUTRIGGER_ACCESS_LOG",

@@ -4,10 +4,8 @@
  * connections that wait in its ring are served by its successor.
  */
 import { networkInterfaces } from "node:os";
-import { fileURLToPath } from "node:url";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { pack } from "msgpackr";
-import { Tinypool } from "tinypool";
 import type { Logger } from "../lib/log.ts";
 import { parseIp } from "../mesh/address.ts";
 import type { Credentials } from "../mesh/credentials.ts";
@@ -15,6 +13,7 @@ import type { FromWorker, Snapshot, ThreadStart, ToWorker } from "../mesh/snapsh
 import { Counter } from "../metrics/catalog.ts";
 import type { Arena } from "../net/arena.ts";
 import { libc } from "../net/libc.ts";
+import { isThreadAlive, poolFor } from "../net/thread.ts";
 import { createWake, wake } from "../net/wake.ts";
 import { Counters } from "../shared/counters.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
@@ -246,23 +245,6 @@ export class Threads {
       if (left > 0) counters.addTo(series, SeriesField.tcpClose, left);
     }
   }
-}
-
-function poolFor(entry: string): Tinypool {
-  return new Tinypool({
-    filename: fileURLToPath(new URL(`../../workers/${entry}`, import.meta.url)),
-    runtime: "worker_threads",
-    minThreads: 1,
-    maxThreads: 1,
-    concurrentTasksPerWorker: 1,
-    useAtomics: false,
-    idleTimeout: 0,
-  } as ConstructorParameters<typeof Tinypool>[0]);
-}
-
-/** Asks the kernel by signal 0, which reaches nobody. */
-function isThreadAlive(threadId: number): boolean {
-  return libc.tgkill(process.pid, threadId, 0) === 0;
 }
 
 function after(ms: number): Promise<void> {

@@ -2,11 +2,11 @@
  * The main thread's side of a thread of gRPC: starts it as tinypool's one endless task, sends it
  * messages and wakes it, notices when it is gone, and gives back what it held.
  */
-import { fileURLToPath } from "node:url";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { Tinypool } from "tinypool";
+import type { Tinypool } from "tinypool";
 import type { Arena } from "../net/arena.ts";
 import { libc } from "../net/libc.ts";
+import { isThreadAlive, poolFor } from "../net/thread.ts";
 import { createWake, wake } from "../net/wake.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
 import { allocate, type Memory } from "../shared/memory.ts";
@@ -129,26 +129,12 @@ export class ThreadHost<To, From extends { readonly kind: string }> {
   #exit(): Promise<string> {
     return new Promise((resolve) => {
       this.#watch = setInterval(() => {
-        // Signal 0 reaches nobody and tells whether there would be somebody.
-        if (this.#threadId === 0 || libc.tgkill(process.pid, this.#threadId, 0) === 0) return;
+        if (this.#threadId === 0 || isThreadAlive(this.#threadId)) return;
         clearInterval(this.#watch);
         resolve("its thread exited");
       }, WATCH_MS);
     });
   }
-}
-
-function poolFor(entry: string): Tinypool {
-  return new Tinypool({
-    filename: fileURLToPath(new URL(`../../workers/${entry}`, import.meta.url)),
-    runtime: "worker_threads",
-    minThreads: 1,
-    maxThreads: 1,
-    concurrentTasksPerWorker: 1,
-    // With it Deno parks the thread before it takes the task.
-    useAtomics: false,
-    idleTimeout: 0,
-  } as ConstructorParameters<typeof Tinypool>[0]);
 }
 
 function after(ms: number): Promise<void> {

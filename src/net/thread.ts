@@ -1,0 +1,23 @@
+/** A thread of ours: one file of workers/, run as one endless task by a pool of its own. */
+import { fileURLToPath } from "node:url";
+import { Tinypool } from "tinypool";
+import { libc } from "./libc.ts";
+
+/** `entry` is a file of workers/. */
+export function poolFor(entry: string): Tinypool {
+  return new Tinypool({
+    filename: fileURLToPath(new URL(`../../workers/${entry}`, import.meta.url)),
+    runtime: "worker_threads",
+    minThreads: 1,
+    maxThreads: 1,
+    concurrentTasksPerWorker: 1,
+    // With it Deno parks the thread before it takes the task.
+    useAtomics: false,
+    idleTimeout: 0,
+  } as ConstructorParameters<typeof Tinypool>[0]);
+}
+
+/** Asks the kernel by signal 0, which reaches nobody. */
+export function isThreadAlive(threadId: number): boolean {
+  return libc.tgkill(process.pid, threadId, 0) === 0;
+}
