@@ -1,8 +1,8 @@
 /**
  * A client that speaks TLS for our own name: handshake, then who is it, then what is it for.
  *
- *   handshake ──done──▶ known ──header──▶ HTTP/1, HTTP/2 or opaque, as the header says
- *     │                   └─no header──▶ the same by its first bytes; silent: whoever speaks first
+ *   handshake ──done──▶ known ──header──▶ HTTP/1 or HTTP/2, as the header says; if it says opaque:
+ *     │                   └─no header──▶ HTTP/1, HTTP/2 or opaque by its first bytes; silent: opaque
  *     └─failed, late, nobody we know: closed, and counted by its reason
  *
  * Nothing of the plaintext is looked at before the client is known.
@@ -146,9 +146,13 @@ class TlsClient extends ClientConnection implements Handshaking {
     if (!isHeader || target === null) return this.#refuse("tls_server_transport_header");
     this.tls?.skip(result.end - INPUT);
     this.#origin = { ...this.#origin, ...target };
-    if (result.protocol === "http1") this.#become(this.#http1());
-    else if (result.protocol === "http2") this.#become(this.#http2());
-    else this.#become(this.#opaque());
+    if (result.protocol === "http1") return this.#become(this.#http1());
+    if (result.protocol === "http2") return this.#become(this.#http2());
+    // Called opaque, it is looked at all the same: what is HTTP to the application is HTTP to us, or
+    // whoever is in the mesh could write `l5d-client-id` as he likes. The silent need not wait first.
+    this.#phase = Phase.bytes;
+    if (this.peek(INPUT) > 0) this.#decide(false);
+    else this.#become(new OpaqueClient(this.context, this.fd, this.#origin, true));
   }
 
   /**
