@@ -35,6 +35,12 @@ const VERSION_NAME = ascii("HTTP/");
 const VERSION_BYTES = 8;
 
 const HT = 0x09;
+const VT = 0x0b;
+const FF = 0x0c;
+/** FS, GS, RS and US are 0x1c to 0x1f. */
+const FS = 0x1c;
+const NEL = 0x85;
+const NBSP = 0xa0;
 const DEL = 0x7f;
 const STARTS_OF_HTTP_TARGETS = ["/", "http://", "https://"].map(ascii);
 
@@ -75,7 +81,7 @@ function detectLine(
     return isUpperCase(bytes, line, at) ? HTTP1_UNFINISHED : OPAQUE_UNFINISHED;
   }
   const isToken = at > line && bytes[at] === SP;
-  if (!isToken) return notToken(bytes, start, line, at, end, isFinal);
+  if (!isToken) return lenient(bytes, start, line, end, isFinal);
 
   at += 1;
   const target = at;
@@ -99,21 +105,6 @@ function detectLine(
   return isBegun(bytes, line, target, end) ? HTTP1_UNFINISHED : OPAQUE_UNFINISHED;
 }
 
-/** The line does not begin with a method and a space. */
-function notToken(
-  bytes: Uint8Array,
-  start: number,
-  line: number,
-  at: number,
-  end: number,
-  isFinal: boolean,
-): Verdict {
-  const byte = bytes[at] ?? 0;
-  const isWhite = byte === SP || byte === HT;
-  if (!isWhite && TCHAR[byte] !== 1) return OPAQUE_NOT_RECOGNISED;
-  return lenient(bytes, start, line, end, isFinal);
-}
-
 /** The verdict on a line that no further byte can make a request line of ours. */
 function notRequestLine(
   bytes: Uint8Array,
@@ -128,7 +119,7 @@ function notRequestLine(
   return lenient(bytes, start, line, end, isFinal);
 }
 
-/** A version of HTTP behind white space makes a line a request to some server. */
+/** A word, white space, and a version of HTTP behind more of it are a request to some server. */
 function lenient(
   bytes: Uint8Array,
   start: number,
@@ -137,18 +128,28 @@ function lenient(
   isFinal: boolean,
 ): Verdict {
   const limit = Math.min(end, line + LINE_BYTES_MAX);
-  for (let at = line; at < limit; at += 1) {
-    const byte = bytes[at];
+  let word = line;
+  while (word < limit && isWhite(bytes[word] ?? 0)) word += 1;
+  let at = word;
+  while (at < limit && TCHAR[bytes[at] ?? 0] === 1) at += 1;
+  if (at < limit && (at === word || !isWhite(bytes[at] ?? 0))) return OPAQUE_NOT_RECOGNISED;
+  const isMethod = isUpperCase(bytes, word, at);
+  for (; at < limit; at += 1) {
+    const byte = bytes[at] ?? 0;
     if (byte === LF) return OPAQUE_NOT_RECOGNISED;
-    if (byte !== SP && byte !== HT) continue;
+    if (!isWhite(byte)) continue;
     const same = commonBytes(bytes, at + 1, end, VERSION_NAME);
     if (same === VERSION_NAME.length) return OPAQUE_MALFORMED_LINE;
   }
-  if (end - line >= LINE_BYTES_MAX) return OPAQUE_TOO_LONG;
+  if (end - line >= LINE_BYTES_MAX) return isMethod ? OPAQUE_MALFORMED_LINE : OPAQUE_TOO_LONG;
   if (!isFinal) return more(start, end);
-  let token = line;
-  while (token < end && TCHAR[bytes[token] ?? 0] === 1) token += 1;
-  return isUpperCase(bytes, line, token) ? HTTP1_UNFINISHED : OPAQUE_UNFINISHED;
+  return isMethod ? HTTP1_UNFINISHED : OPAQUE_UNFINISHED;
+}
+
+/** What Python's `str.split()` takes for white space, but for line ends. */
+function isWhite(byte: number): boolean {
+  if (byte <= SP) return byte === SP || byte === HT || byte === VT || byte === FF || byte >= FS;
+  return byte === NEL || byte === NBSP;
 }
 
 /** Text can be decided by any byte, for one that cannot be there makes it opaque. */

@@ -56,6 +56,14 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ["GET / h", "opaque malformed-request-line"],
   ["GET /\r", "opaque malformed-request-line"],
   ["GET /a b", "opaque malformed-request-line"],
+  ["\n\nGET / HTTP/1.1", "opaque malformed-request-line"],
+  ["BREW  / HTTP/", "opaque malformed-request-line"],
+  [" GET / HTTP/", "opaque malformed-request-line"],
+  ["GET\v/\x1cHTTP/", "opaque malformed-request-line"],
+  // The lengths of MongoDB's messages, and gzip.
+  [" \x01", "opaque not-recognised"],
+  ["\n\x01", "opaque not-recognised"],
+  ["\x1f\x8b", "opaque not-recognised"],
 ];
 
 test("detect() decides with the first byte that can decide, and with no byte less", () => {

@@ -35,6 +35,8 @@ const LENIENT: readonly string[] = [
   `BREW  / HTTP/1.1\r\n${FIELDS}`,
   `GET\t/ HTTP/1.1\r\n${FIELDS}`,
   ` GET / HTTP/1.1\r\n${FIELDS}`,
+  `GET\v/\fHTTP/1.1\r\n${FIELDS}`,
+  `\x1cGET\x1d/\x1eHTTP/1.1\r\n${FIELDS}`,
   `${"X".repeat(40)} / HTTP/1.1\r\n${FIELDS}`,
 ];
 
