@@ -17,6 +17,7 @@ import {
   OID_RSA_SHA384,
   OID_RSA_SHA512,
 } from "../codec/x509/oids.ts";
+import { isSameBytes } from "../lib/same-bytes.ts";
 
 /** Certificates above the leaf: three intermediates and the anchor. A mesh has one of each. */
 const ISSUERS_MAX = 4;
@@ -93,7 +94,7 @@ export class PathSearch {
   /** `certificatesBelow` counts the leaf too, which a path length does not (RFC 5280 §4.2.1.9). */
   #isIssuer(issuer: Certificate, subject: Certificate, certificatesBelow: number): boolean {
     const { facts } = issuer;
-    if (!isSame(facts.subject, subject.facts.issuer)) return false;
+    if (!isSameBytes(facts.subject, subject.facts.issuer)) return false;
     if (!facts.isCa || !this.#maySign(issuer)) return false;
     if (facts.pathLength !== null && certificatesBelow - 1 > facts.pathLength) return false;
     if (facts.hasUnknownCritical || !this.#mayIssueFor(facts)) return false;
@@ -141,10 +142,4 @@ export class PathSearch {
     else return { notBeforeMs, notAfterMs };
     return null;
   }
-}
-
-function isSame(left: Uint8Array, right: Uint8Array): boolean {
-  if (left.length !== right.length) return false;
-  for (let at = 0; at < left.length; at += 1) if (left[at] !== right[at]) return false;
-  return true;
 }

@@ -7,10 +7,11 @@
  * A set that is not good (half written, torn, mismatched, expired) leaves the last good one in use,
  * is told of once, and is read again at the next poll like any other.
  */
+import { isSameBytes } from "../lib/same-bytes.ts";
 import type { Credentials, Identity } from "../mesh/credentials.ts";
 import { identityText } from "../mesh/identity.ts";
 import { readFileSet } from "./file-set.ts";
-import { checkCredentials, isSame, type Refused } from "./load.ts";
+import { checkCredentials, type Refused } from "./load.ts";
 import type { IdentitySource, IdentityStatus, SourceDeps } from "./source.ts";
 import { oneLine, StatusRecord } from "./status.ts";
 
@@ -134,15 +135,17 @@ function isSameSet(
   current: Pick<Credentials, "certificates" | "key" | "roots">,
   { certificates, key, roots }: Pick<Credentials, "certificates" | "key" | "roots">,
 ): boolean {
-  const sent = certificates.filter((each) => !roots.some((root) => isSame(root, each)));
+  const sent = certificates.filter((each) => !roots.some((root) => isSameBytes(root, each)));
   return (
-    isSame(current.key, key) && areSame(current.certificates, sent) && areSame(current.roots, roots)
+    isSameBytes(current.key, key) &&
+    areSame(current.certificates, sent) &&
+    areSame(current.roots, roots)
   );
 }
 
 function areSame(left: readonly Uint8Array[], right: readonly Uint8Array[]): boolean {
   return (
     left.length === right.length &&
-    left.every((bytes, index) => isSame(bytes, right[index] ?? new Uint8Array(0)))
+    left.every((bytes, index) => isSameBytes(bytes, right[index] ?? new Uint8Array(0)))
   );
 }

@@ -4,11 +4,12 @@
  * the answer says is still believed only as far as it fits what this sidecar asked for and trusts.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
+import { isSameBytes } from "../lib/same-bytes.ts";
 import type { Credentials, Identity } from "../mesh/credentials.ts";
 import { identityText } from "../mesh/identity.ts";
 import type { KeyAndRequest } from "./csr.ts";
 import { encodeJoinProof, type JoinToken } from "./join-token.ts";
-import { checkCredentials, isSame, type Refused } from "./load.ts";
+import { checkCredentials, type Refused } from "./load.ts";
 
 export type CertifyRequest = {
   /** The name that is asked for: the DNS-like one where there is one. */
@@ -91,8 +92,8 @@ export function readAnswer(answer: Answer): Credentials | Refused {
   const { identity, key, certified, current, pins, nowMs } = answer;
   const { leaf, intermediates, roots } = certified;
   const isKnown = (root: Uint8Array): boolean =>
-    pins.some((pin) => isSame(pin, sha256(root))) ||
-    (current?.roots ?? []).some((trusted) => isSame(trusted, root));
+    pins.some((pin) => isSameBytes(pin, sha256(root))) ||
+    (current?.roots ?? []).some((trusted) => isSameBytes(trusted, root));
   if (!roots.some(isKnown)) return { refused: "none of the trust anchors is a known one" };
   const parts = { certificates: [leaf, ...intermediates], key, roots };
   return checkCredentials(parts, { nowMs, expected: identity });

@@ -8,6 +8,7 @@
  *   domain | 4 of SHA-256 over all before
  */
 import { sha256 } from "@noble/hashes/sha2.js";
+import { isSameBytes } from "../lib/same-bytes.ts";
 import { isHostName, parseIp } from "../mesh/address.ts";
 import { parseDnsName } from "../mesh/identity.ts";
 
@@ -87,7 +88,7 @@ export function parseJoinToken(text: string): JoinToken | null {
   if (Buffer.from(bytes).toString("base64url") !== encoded) return null;
   const body = bytes.subarray(0, -CHECK_BYTES);
   const given = bytes.subarray(body.length);
-  if (given.length !== CHECK_BYTES || !isEqual(given, check(body))) return null;
+  if (given.length !== CHECK_BYTES || !isSameBytes(given, check(body))) return null;
   return readBody(body);
 }
 
@@ -133,8 +134,4 @@ function readBody(body: Uint8Array): JoinToken | null {
   if (parseIp(host) === null && !isHostName(host)) return null;
   if (parseDnsName(trustDomain) !== trustDomain) return null;
   return { host, port, trustDomain, pins, id, secret };
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

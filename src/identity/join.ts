@@ -6,9 +6,8 @@
  *                     └── failed, refused, late ──▶ waiting ──┘
  *
  * asking    One attempt under a deadline: new key, request, answer, check (join-round.ts). It is
- *           authenticated by the certificate in use while that is valid, else by the token; after a
- *           refusal of the certificate, or a failure while there is another token than the one that
- *           was used, the next attempt is by the token.
+ *           authenticated by the certificate in use while that is valid, else by the token; so is
+ *           what follows a refusal of the certificate, or a failure while the token is a new one.
  * resting   Due after 70 % of what is left (renewal.ts), or soon when the anchors have changed.
  * waiting   Due after a backoff. The last good certificate stays in use until it expires.
  *
@@ -16,6 +15,7 @@
  * that is reached first, the clock was set forwards or the machine slept, and the certificate may be
  * near its end. Both are looked at once a second, the time of day for nothing else but validity.
  */
+import { isSameBytes } from "../lib/same-bytes.ts";
 import type { Credentials, Identity } from "../mesh/credentials.ts";
 import { identityText } from "../mesh/identity.ts";
 import { makeKeyAndCsr } from "./csr.ts";
@@ -30,7 +30,7 @@ import {
   readAnswer,
 } from "./join-round.ts";
 import type { JoinToken } from "./join-token.ts";
-import { isSame, type Refused } from "./load.ts";
+import type { Refused } from "./load.ts";
 import { askTimeoutMs, refreshDelayMs, retryDelayMs, soonDelayMs } from "./renewal.ts";
 import type { IdentitySource, IdentityStatus, SourceDeps } from "./source.ts";
 import { oneLine, StatusRecord } from "./status.ts";
@@ -174,9 +174,9 @@ export class JoinSource implements IdentitySource {
     const token = this.#options.readToken();
     const joinToken = "refused" in token ? null : token;
     // Where certificates fail, somebody may have made a token for just that.
-    const isOther = this.#failures > 0 && !isSame(joinToken?.id ?? this.#tokenId, this.#tokenId);
+    const isNew = joinToken !== null && !isSameBytes(joinToken.id, this.#tokenId);
     const isUsable = leftMs !== null && leftMs > 0 && !this.#isCertificateRefused;
-    this.#isByCertificate = isUsable && !isOther;
+    this.#isByCertificate = isUsable && !(isNew && this.#failures > 0);
     if (joinToken !== null && !this.#isByCertificate) {
       // Its file may be gone once the sidecar has joined; what it pinned stays pinned for the next time.
       this.#pins = joinToken.pins;

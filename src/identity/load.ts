@@ -5,6 +5,7 @@
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { readCertificate } from "../codec/x509/certificate.ts";
+import { isSameBytes } from "../lib/same-bytes.ts";
 import type { Credentials, Identity } from "../mesh/credentials.ts";
 import { identityText } from "../mesh/identity.ts";
 import { type PeerRefusal, PeerVerifier } from "./verify-peer.ts";
@@ -74,7 +75,7 @@ export function checkCredentials(
   const fault = keyFault(key, facts.spki);
   if (fault !== null) return { refused: fault };
   return {
-    certificates: certificates.filter((each) => !roots.some((root) => isSame(root, each))),
+    certificates: certificates.filter((each) => !roots.some((root) => isSameBytes(root, each))),
     key,
     roots,
     identity,
@@ -120,9 +121,4 @@ function keyFault(pkcs8: Uint8Array, spki: Uint8Array): string | null {
     // A point that is not on the curve, or no signature: it is not this certificate's key.
   }
   return "the key does not belong to the certificate";
-}
-
-/** Says whether two certificates, or keys, are the same bytes. */
-export function isSame(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }

@@ -4,6 +4,7 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { PeerVerifier } from "../identity/verify-peer.ts";
+import { isSameBytes } from "../lib/same-bytes.ts";
 import type { ClientTls } from "./client-messages.ts";
 
 /** `notAfterMs`: until when that holds, milliseconds since 1970. */
@@ -38,14 +39,10 @@ function trustedPart(
   chain: readonly Uint8Array[],
   { trust: { roots, pins } }: ClientTls,
 ): Trusted | null {
-  const isPinned = (der: Uint8Array): boolean => pins.some((pin) => isSame(sha256(der), pin));
+  const isPinned = (der: Uint8Array): boolean => pins.some((pin) => isSameBytes(sha256(der), pin));
   // Never the leaf: a server is no anchor of its own.
   const at = pins.length === 0 ? -1 : chain.findIndex((der, index) => index > 0 && isPinned(der));
   const pinned = chain[at];
   if (pinned === undefined) return roots.length === 0 ? null : { chain, roots };
   return { chain: chain.filter((_, index) => index !== at), roots: [...roots, pinned] };
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

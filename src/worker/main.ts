@@ -7,6 +7,7 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { unpack } from "msgpackr";
 import { Balancer } from "../balancer/balancer.ts";
 import { xorshift32 } from "../lib/random.ts";
+import { isSameBytes } from "../lib/same-bytes.ts";
 import type { Credentials } from "../mesh/credentials.ts";
 import type { Endpoint, FromWorker, Snapshot, ToWorker } from "../mesh/snapshot.ts";
 import { Counter } from "../metrics/catalog.ts";
@@ -233,12 +234,10 @@ function ownAddresses({ start, ownIps }: WorkerStart): (ip: Uint8Array, port: nu
   return (ip, port) => {
     if (!ports.has(port)) return false;
     const isAny = ip.every((byte) => byte === 0);
-    return isAny || (ip.length === 4 && ip[0] === 127) || ownIps.some((own) => same(own, ip));
+    return (
+      isAny || (ip.length === 4 && ip[0] === 127) || ownIps.some((own) => isSameBytes(own, ip))
+    );
   };
-}
-
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 /** A seed that is never 0, which xorshift cannot leave. */

@@ -4,6 +4,8 @@
  * SANs into one string). Says what is there; does not say whether it may be trusted, and checks no
  * signature. Strict: of two readings of the same bytes one would be an attacker's.
  */
+
+import { isSameBytes } from "../../lib/same-bytes.ts";
 import { CONTEXT_CONSTRUCTED, DerReader, TAG } from "./der.ts";
 import { type Extensions, NO_EXTENSIONS, readExtensions } from "./extensions.ts";
 import { OID_EC_PUBLIC_KEY, OID_P256 } from "./oids.ts";
@@ -68,7 +70,7 @@ export function readCertificate(bytes: Uint8Array): CertificateFacts | Certifica
   reader.finish();
   if (signature.unusedBits !== 0) reader.fail("a signature that is not of whole bytes");
   // §4.1.1.2: what is signed names the same algorithm as what is around it.
-  if (!isSame(algorithm, algorithmInside)) reader.fail("two signature algorithms");
+  if (!isSameBytes(algorithm, algorithmInside)) reader.fail("two signature algorithms");
   const signatureAlgorithm = readAlgorithm(reader.again(algorithm)).oid;
   const isP256 = readIsP256(reader.again(spki));
   if (reader.error !== null) return { error: reader.error };
@@ -128,8 +130,4 @@ function readIsP256(reader: DerReader): boolean {
   if (unusedBits !== 0) fields.fail("a key that is not of whole bytes");
   const isPoint = bytes.length === P256_POINT_BYTES && bytes[0] === UNCOMPRESSED;
   return oid === OID_EC_PUBLIC_KEY && parameter === OID_P256 && isPoint;
-}
-
-function isSame(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }

@@ -5,12 +5,13 @@
  * before, since with it come the anchors to trust; a step that comes earlier is refused.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
+import { isSameBytes } from "../../lib/same-bytes.ts";
 import { Fault } from "./fault.ts";
 import { type Changes, codeOf, commit, type FileName, recover } from "./folder.ts";
 import { withLock } from "./lock.ts";
 import { CLOCK_SKEW_MS, ISSUER_LIFETIME_MS, makeAnchor, makeIssuer } from "./make-certificate.ts";
 import { certificateText } from "./pem-files.ts";
-import { type AuthorityState, firstState, isSame, pairFiles, readState } from "./state.ts";
+import { type AuthorityState, firstState, pairFiles, readState } from "./state.ts";
 import type { Der } from "./x509.ts";
 
 /** An issuer is renewed when less than this share of its life is left, four months of a year. */
@@ -146,8 +147,8 @@ export async function removeAnchor(
 /** Returns the anchors that are trusted, the active one first. */
 export function listAnchors(state: AuthorityState): AnchorEntry[] {
   const roleOf = (der: Der): AnchorRole => {
-    if (isSame(der, state.anchor.der)) return "active";
-    return state.next !== null && isSame(der, state.next.der) ? "next" : "old";
+    if (isSameBytes(der, state.anchor.der)) return "active";
+    return state.next !== null && isSameBytes(der, state.next.der) ? "next" : "old";
   };
   const order: readonly AnchorRole[] = ["active", "next", "old"];
   return state.bundle

@@ -3,6 +3,7 @@
  * maybe the anchor that is to follow, and the bundle that sidecars trust. Files that do not fit
  * together are no state: the reason is told, and nothing is guessed.
  */
+import { isSameBytes } from "../../lib/same-bytes.ts";
 import { Fault } from "./fault.ts";
 import { type Changes, type FileName, isInterrupted, readText, recover } from "./folder.ts";
 import { withLock } from "./lock.ts";
@@ -68,7 +69,8 @@ export async function readState(dir: string): Promise<AuthorityState | Fault | n
   const bundle = readBundle(texts.get("ca.crt") ?? "");
   if (bundle instanceof Fault) return bundle;
   for (const pair of [anchor, ...(next === null ? [] : [next])]) {
-    if (!bundle.some((der) => isSame(der, pair.der))) return new Fault("ca.crt lacks an anchor");
+    if (!bundle.some((der) => isSameBytes(der, pair.der)))
+      return new Fault("ca.crt lacks an anchor");
   }
   const lifetime = texts.get("lifetime")?.trim() ?? "";
   const leafLifetimeMs = LIFETIME.test(lifetime) ? Number(lifetime) : 0;
@@ -113,10 +115,6 @@ export async function pairFiles(
     [`${name}.key`, await keyText(pair.key)],
     [`${name}.crt`, certificateText(pair.der)],
   ];
-}
-
-export function isSame(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
 
 type Texts = ReadonlyMap<FileName, string>;
