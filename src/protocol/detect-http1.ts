@@ -119,7 +119,10 @@ function notRequestLine(
   return lenient(bytes, start, line, end, isFinal);
 }
 
-/** A word, white space, and a version of HTTP behind more of it are a request to some server. */
+/**
+ * Capitals, white space, and a version of HTTP behind more of it are a request to some server. Other
+ * words are a method to none that is so lenient, and text without line ends shall not wait for one.
+ */
 function lenient(
   bytes: Uint8Array,
   start: number,
@@ -134,6 +137,7 @@ function lenient(
   while (at < limit && TCHAR[bytes[at] ?? 0] === 1) at += 1;
   if (at < limit && (at === word || !isWhite(bytes[at] ?? 0))) return OPAQUE_NOT_RECOGNISED;
   const isMethod = isUpperCase(bytes, word, at);
+  if (at > word && !isMethod) return OPAQUE_NOT_RECOGNISED;
   for (; at < limit; at += 1) {
     const byte = bytes[at] ?? 0;
     if (byte === LF) return OPAQUE_NOT_RECOGNISED;

@@ -47,10 +47,10 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ["HELO host\r\n", "opaque not-recognised"],
   ["EHLO a b\n", "opaque not-recognised"],
   ["GET key\r\n", "opaque not-recognised"],
-  ["get k\r\n", "opaque not-recognised"],
+  ["get k\r", "opaque not-recognised"],
   ["PING\r", "opaque not-recognised"],
   ["*1\r", "opaque not-recognised"],
-  ["SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "opaque not-recognised"],
+  ["SSH-2.0-OpenSSH_9.2p1 Debian-2\r", "opaque not-recognised"],
   ["\0", "opaque not-recognised"],
   ["\x80", "opaque not-recognised"],
   ["GET / h", "opaque malformed-request-line"],
@@ -60,6 +60,7 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ["BREW  / HTTP/", "opaque malformed-request-line"],
   [" GET / HTTP/", "opaque malformed-request-line"],
   ["GET\v/\x1cHTTP/", "opaque malformed-request-line"],
+  ["word 0 w", "opaque not-recognised"],
   // The lengths of MongoDB's messages, and gzip.
   [" \x01", "opaque not-recognised"],
   ["\n\x01", "opaque not-recognised"],
@@ -147,7 +148,7 @@ test("detect() gives half a request of a known method to HTTP/1 when no more com
     assert.is(short(look(text)), "incomplete");
     assert.is(short(look(text, true)), "http1 unfinished", JSON.stringify(text));
   }
-  for (const text of ["get /", "SET k", "hello", "SSH-2.0-x y z"]) {
+  for (const text of ["get /", "SET k", "hello", "word 0 "]) {
     assert.is(short(look(text)), "incomplete");
     assert.is(short(look(text, true)), "opaque unfinished", JSON.stringify(text));
   }
@@ -171,7 +172,8 @@ test("detect() is opaque for a line that is no request line, and says when it lo
     // What nginx, Node or Python would read as a request.
     ["GET  / HTTP/1.1", "malformed-request-line"],
     ["FOO  / HTTP/1.1", "malformed-request-line"],
-    ["foo   a b c HTTP/1.0", "malformed-request-line"],
+    ["FOO   a b c HTTP/1.0", "malformed-request-line"],
+    ["foo   a b c HTTP/1.0", "not-recognised"],
     ["GET\t/ HTTP/1.1", "malformed-request-line"],
     ["GET /\tHTTP/1.1", "malformed-request-line"],
     [`${"M".repeat(40)} / HTTP/1.1`, "malformed-request-line"],
