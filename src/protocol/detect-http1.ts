@@ -136,8 +136,8 @@ function lenient(
   let at = word;
   while (at < limit && TCHAR[bytes[at] ?? 0] === 1) at += 1;
   if (at < limit && (at === word || !isWhite(bytes[at] ?? 0))) return OPAQUE_NOT_RECOGNISED;
-  const isMethod = isUpperCase(bytes, word, at);
-  if (at > word && !isMethod) return OPAQUE_NOT_RECOGNISED;
+  // White space alone is the beginning of one as well.
+  if (at > word && !isUpperCase(bytes, word, at)) return OPAQUE_NOT_RECOGNISED;
   for (; at < limit; at += 1) {
     const byte = bytes[at] ?? 0;
     if (byte === LF) return OPAQUE_NOT_RECOGNISED;
@@ -145,9 +145,8 @@ function lenient(
     const same = commonBytes(bytes, at + 1, end, VERSION_NAME);
     if (same === VERSION_NAME.length) return OPAQUE_MALFORMED_LINE;
   }
-  if (end - line >= LINE_BYTES_MAX) return isMethod ? OPAQUE_MALFORMED_LINE : OPAQUE_TOO_LONG;
-  if (!isFinal) return more(start, end);
-  return isMethod ? HTTP1_UNFINISHED : OPAQUE_UNFINISHED;
+  if (end - line >= LINE_BYTES_MAX) return OPAQUE_MALFORMED_LINE;
+  return isFinal ? HTTP1_UNFINISHED : more(start, end);
 }
 
 /** What Python's `str.split()` takes for white space, but for line ends. */

@@ -144,7 +144,18 @@ test("detect() gives half a request of a known method to HTTP/1 when no more com
       assert.is(short(look(`\r\n${text}`, true)), "http1 unfinished", text);
     }
   }
-  for (const text of ["PROPFIND /", "GETS /", "GE", "GE ", "\r", "\r\n", "\n\n", "OTHER h"]) {
+  for (const text of [
+    "PROPFIND /",
+    "GETS /",
+    "GE",
+    "GE ",
+    " ",
+    "\t ",
+    "\r",
+    "\r\n",
+    "\n\n",
+    "OTHER h",
+  ]) {
     assert.is(short(look(text)), "incomplete");
     assert.is(short(look(text, true)), "http1 unfinished", JSON.stringify(text));
   }

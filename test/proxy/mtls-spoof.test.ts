@@ -55,6 +55,7 @@ test("in plaintext it is answered with 400, or not at all", async () => {
 test("nor does half a request become opaque by waiting for the detection timeout", async () => {
   for (const [first, rest] of [
     ["GE", `T / HTTP/1.1\r\n${FIELDS}`],
+    [" ", `GET / HTTP/1.1\r\n${FIELDS}`],
     ["BREW", ` / HTTP/1.1\r\n${FIELDS}`],
     ["BREW /", ` HTTP/1.1\r\n${FIELDS}`],
     ["\r\n", `GET / HTTP/1.1\r\n${FIELDS}`],
