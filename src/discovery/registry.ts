@@ -68,7 +68,7 @@ export class Registry {
   /** Of all refused names together: they are too many to be told apart. */
   #refusedSeries: number | null = null;
   readonly #clients: Clients;
-  #snapshot: Snapshot = { version: 0, services: [], clients: [] };
+  #snapshot: Snapshot = { version: 0, services: [], aliases: [], inbound: null, clients: [] };
   #isPublishDue = false;
   #isStopped = false;
   #stopTimer: (() => void) | null = null;
@@ -204,12 +204,12 @@ export class Registry {
       if (entry.service !== null) services.push(entry.service);
     }
     for (const [name, failure] of this.#names.refusals()) {
-      services.push({ name, series: this.#seriesOfRefused(), endpoints: [], failure });
+      services.push({ name, series: this.#seriesOfRefused(), endpoints: [], failure, routes: [] });
     }
     const clients = this.#clients.entries();
     const areNew = clients.length > this.#snapshot.clients.length;
     if (isFirst || areNew || !isSame(services, this.#snapshot.services)) {
-      this.#snapshot = { version, services, clients };
+      this.#snapshot = { version, services, aliases: [], inbound: null, clients };
       this.#options.publish(this.#snapshot);
     }
     this.#settleIfKnown();
@@ -237,6 +237,7 @@ export class Registry {
       series: entry.service?.series ?? this.#seriesOf(entry.name),
       endpoints,
       failure: addresses.length === 0 ? failure : null,
+      routes: [],
     };
     if (entry.service === null || !isSameService(entry.service, service)) entry.service = service;
   }

@@ -1,6 +1,7 @@
 /** What the threads tell each other: plain values, encoded once with msgpackr or cloned. */
 import type { Credentials } from "./credentials.ts";
 import type { IdentityPattern } from "./identity.ts";
+import type { PortPolicy, Route } from "./policy.ts";
 
 export type Endpoint = {
   /** Its row in shared memory. */
@@ -38,13 +39,22 @@ export type Service = {
   /** Empty while or because nothing is known. */
   readonly endpoints: readonly Endpoint[];
   /** Why there are no endpoints, if so. */
-  readonly failure: "dns-failed" | "dns-timeout" | "too-many-names" | null;
+  readonly failure: "dns-failed" | "dns-timeout" | "too-many-names" | "control-away" | null;
+  /**
+   * How its requests are sent, the first that matches; a request that none matches has no route, and
+   * is refused. Empty: to its own endpoints, without limits of time and without retries.
+   */
+  readonly routes: readonly Route[];
 };
 
 /** All that workers route by. Immutable; a newer version replaces it. */
 export type Snapshot = {
   readonly version: number;
   readonly services: readonly Service[];
+  /** Further names of services: `web`, `web:80` and `web.default` may be one. */
+  readonly aliases: readonly { readonly name: string; readonly service: string }[];
+  /** Policy of inbound ports; null: there is no control plane, and only the flags count. */
+  readonly inbound: readonly PortPolicy[] | null;
   /** Labels of clients that have proved who they are. */
   readonly clients: readonly { readonly name: string; readonly series: number }[];
 };
@@ -91,6 +101,8 @@ export type FromWorker =
   | { readonly kind: "ready" }
   /** A name (`web`, `web:8080`) that the worker's snapshot does not have. */
   | { readonly kind: "resolve"; readonly authority: string }
+  /** A port of the application whose policy the worker's snapshot lacks. */
+  | { readonly kind: "port"; readonly port: number }
   /** A client whose labels the worker's snapshot does not have. */
   | { readonly kind: "client"; readonly name: string }
   | {

@@ -75,6 +75,14 @@ const NAMES = [
   "tls_client_no_identity",
   "tls_proof_expired",
   "tls_credentials_refused",
+  "denied_policy",
+  "denied_policy_unknown",
+  "policy_cut",
+  "refused_no_route",
+  "route_timeout",
+  "retried_status",
+  "retry_limit_exceeded",
+  "tap_dropped",
 ] as const;
 
 export type CounterName = (typeof NAMES)[number];

@@ -31,6 +31,21 @@ export const PROXY_ERRORS = {
   "dns-failed": entry(502, "dns_error", "name could not be resolved", "resolve_failed"),
   "dns-timeout": entry(504, "dns_timeout", "name resolution timed out", "resolve_failed"),
   "too-many-names": entry(503, "destination_unavailable", "too many names", "resolve_failed"),
+  "control-away": entry(
+    503,
+    "destination_unavailable",
+    "the control plane could not be asked",
+    "resolve_failed",
+  ),
+  "no-route": entry(404, "destination_not_found", "no route matches", "refused_no_route"),
+  "policy-unknown": entry(
+    503,
+    "proxy_configuration_error",
+    "the policy of this port is not known yet",
+    "denied_policy_unknown",
+  ),
+  "policy-denied": entry(403, "http_request_denied", "not allowed by policy", "denied_policy"),
+  "route-timeout": entry(504, "http_response_timeout", "request timed out", "route_timeout"),
   "no-target": entry(
     400,
     "destination_not_found",

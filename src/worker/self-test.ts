@@ -120,7 +120,13 @@ class SelfTest {
     this.#context.mesh.use(own);
     this.#ring = new HandOffRing(this.#memory, 0);
     this.#adopter = new Adopter(this.#context, this.#ring, start);
-    directory.replace({ version: 1, clients: [], services: [this.#appService()] });
+    directory.replace({
+      version: 1,
+      clients: [],
+      aliases: [],
+      inbound: null,
+      services: [this.#appService()],
+    });
   }
 
   run(cases: readonly Case[]): string | null {
@@ -240,6 +246,12 @@ class SelfTest {
   #appService() {
     const { ip, port } = this.#app;
     const endpoint = { row: 0, series: 0, ip, port, speaks: "any", peer: null } as const;
-    return { name: `127.0.0.1:${port}`, series: 0, endpoints: [endpoint], failure: null };
+    return {
+      name: `127.0.0.1:${port}`,
+      series: 0,
+      endpoints: [endpoint],
+      failure: null,
+      routes: [],
+    };
   }
 }

@@ -31,9 +31,10 @@ test("a service shows its endpoints, their shares and their cost now", () => {
   ] as const) {
     threads[thread]?.addTo(series, SeriesField.requests, amount);
   }
-  const web = { name: "web", series: 2, endpoints, failure: null };
-  const gone = { name: "gone", series: 9, endpoints: [], failure: "dns-failed" } as const;
-  const snapshot = { version: 1, services: [web, gone], clients: [] };
+  const web = { name: "web", series: 2, endpoints, failure: null, routes: [] };
+  const failure = "dns-failed";
+  const gone = { name: "gone", series: 9, endpoints: [], failure, routes: [] } as const;
+  const snapshot = { version: 1, services: [web, gone], aliases: [], inbound: null, clients: [] };
   const { services } = endpointsView({ snapshot, endpointRows, threads, nowMs: 1_000 });
   assert.equal(services, [
     {

@@ -18,7 +18,13 @@ test("static addresses are published at once, in their order", () => {
 
 test("without upstreams there is an empty first snapshot", () => {
   const fixture = new RegistryFixture([]);
-  assert.equal(fixture.registry.snapshot(), { version: 1, services: [], clients: [] });
+  assert.equal(fixture.registry.snapshot(), {
+    version: 1,
+    services: [],
+    aliases: [],
+    inbound: null,
+    clients: [],
+  });
   assert.is(fixture.published.length, 1);
 });
 

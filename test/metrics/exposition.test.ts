@@ -23,7 +23,7 @@ import { suite } from "../support/test.ts";
 const test = suite("metrics/exposition");
 
 const WORKERS = 3;
-const EMPTY: Snapshot = { version: 1, services: [], clients: [] };
+const EMPTY: Snapshot = { version: 1, services: [], aliases: [], inbound: null, clients: [] };
 
 function desk(): ExpositionInput {
   const memory = allocate(WORKERS);
@@ -211,7 +211,13 @@ test("endpoints and workers are shown as they are", () => {
   const input = desk();
   const ip = Uint8Array.of(10, 0, 0, 1);
   const endpoint = { row: 7, series: 2, ip, port: 80, speaks: "any", peer: null } as const;
-  const twice = { name: "web", series: 2, endpoints: [endpoint, endpoint], failure: null };
+  const twice = {
+    name: "web",
+    series: 2,
+    endpoints: [endpoint, endpoint],
+    failure: null,
+    routes: [],
+  };
   input.endpointRows.publishCost(7, 0, 2_500, 1);
   input.endpointRows.acquire(7, 0);
   input.endpointRows.acquire(7, 2);
@@ -220,7 +226,7 @@ test("endpoints and workers are shown as they are", () => {
   input.workerRows.set(1, "turnUs", 1_500);
   input.workerRows.set(1, "state", WorkerState.ready);
   startDraining(input.memory);
-  const snapshot = { version: 1, services: [twice], clients: [] };
+  const snapshot = { version: 1, services: [twice], aliases: [], inbound: null, clients: [] };
   const families = parseMetrics(renderMetrics({ ...input, snapshot }));
   const { direction: _, tls: __, ...labels } = WEB;
   assert.is(sampleOf(families, "outrigger_endpoint_cost_seconds", labels), 0.0025);
