@@ -150,6 +150,8 @@ test("no imports go in a circle", () => {
 test("files have at most 300 lines, functions at most 70", () => {
   const long: string[] = [];
   for (const file of [...sources, ...entries]) {
+    // Generated code is not read.
+    if (file.endsWith("_pb.ts")) continue;
     const text = read(file);
     const lines = text.split("\n").length - 1;
     if (lines > FILE_LINES_MAX && !TABLES.includes(file)) long.push(`${file}: ${lines} lines`);
