@@ -35,6 +35,7 @@ import {
   RUN,
 } from "./keys.ts";
 import { nearest } from "./nearest.ts";
+import { type StateConfig, stateOf } from "./state-config.ts";
 import { type ForwardConfig, quote, type UpstreamEndpoint, Wrong } from "./values.ts";
 
 export type { HostPort } from "../mesh/address.ts";
@@ -66,6 +67,8 @@ export type RunConfig = {
   readonly shutdownGraceMs: number;
   readonly identity: IdentityConfig;
   readonly policy: InboundPolicy;
+  /** What the control plane said is kept there. */
+  readonly state: StateConfig;
 };
 
 export type DemoConfig = {
@@ -103,6 +106,7 @@ export function runConfig(argv: readonly string[], env: Environment): Configured
       shutdownGraceMs: values.one(RUN.shutdownGrace),
       identity,
       policy: policyOf(values, defaults),
+      state: stateOf(values, env, identity, name),
     };
     values.refuse(upstreamsProblem(config) ?? listenersProblem(config) ?? identityProblem(config));
     return config;

@@ -6,6 +6,7 @@ import { WORKERS_MAX } from "../shared/layout.ts";
 import { ANCHOR, CONTROL, ISSUER, TOKEN } from "./control-keys.ts";
 import { IDENTITY } from "./identity-keys.ts";
 import { LOG } from "./log-keys.ts";
+import { MESH } from "./mesh-keys.ts";
 import {
   application,
   choice,
@@ -56,6 +57,7 @@ export const RUN = {
     parse: serviceName,
   },
   ...IDENTITY,
+  ...MESH,
   app: {
     name: "--app",
     variable: "OUTRIGGER_APP",

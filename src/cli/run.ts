@@ -7,6 +7,7 @@ import { adminApp } from "../admin/app.ts";
 import { resolveHost } from "../discovery/dns.ts";
 import { Registry } from "../discovery/registry.ts";
 import { Logger } from "../lib/log.ts";
+import { StateFolder } from "../lib/state-folder.ts";
 import { writeStderr } from "../lib/stderr.ts";
 import { formatHostPort, formatIp, parseIp, type SocketAddress } from "../mesh/address.ts";
 import type { ListenerKind, ListenerSpec, ThreadStart } from "../mesh/snapshot.ts";
@@ -45,7 +46,7 @@ export type Sidecar = {
 /** Starts a sidecar in this process. Throws StartError when it cannot. */
 export async function startSidecar(config: RunConfig, log: Logger): Promise<Sidecar> {
   const ground = await prepare(config, log);
-  const { arena, identity, listeners, memory, counters, series, nowMs } = ground;
+  const { arena, folder, identity, listeners, memory, counters, series, nowMs } = ground;
   const state = { isDraining: false, isReady: false };
   const registry = new Registry({
     memory,
@@ -97,7 +98,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
   const stop = (): Promise<void> => {
     if (state.isDraining) return Promise.resolve();
     state.isDraining = true;
-    return drain({ config, log, threads, memory, registry, adminServer, identity });
+    return drain({ config, log, threads, memory, registry, adminServer, identity, folder });
   };
   stopRequested = () => process.kill(process.pid, "SIGTERM");
   return { bound, adminPort: adminServer.port, stop };
@@ -107,6 +108,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
 type Ground = {
   readonly arena: Arena;
   readonly nowMs: () => number;
+  readonly folder: StateFolder;
   readonly identity: SidecarIdentity | null;
   readonly listeners: readonly ListenerSpec[];
   readonly app: ThreadStart["app"];
@@ -121,13 +123,21 @@ async function prepare(config: RunConfig, log: Logger): Promise<Ground> {
   const clock = new Clock(arena);
   const nowMs = (): number => clock.readMs();
   raiseDescriptorLimit(arena);
-  const identity = await identityOf({ config, arena, log, nowMs });
+  const folder = openState(config, log);
+  const identity = await identityOf({ config, arena, log, nowMs, folder });
   const listeners = await openListeners(arena, config);
   const app = await applicationOf(config.app);
   const memory = allocate(config.workers ?? defaultWorkers());
   const counters = allCounters(memory);
   const series = new SeriesRegistry(counters, nowMs);
-  return { arena, nowMs, identity, listeners, app, memory, counters, series };
+  return { arena, nowMs, folder, identity, listeners, app, memory, counters, series };
+}
+
+function openState({ state }: RunConfig, log: Logger): StateFolder {
+  if (state.problem !== null) {
+    log.warn("nothing is kept across restarts", { reason: state.problem });
+  }
+  return StateFolder.open(state.dir, log);
 }
 
 /** What it takes is loaded only when it is needed: 8 MB on Bun. */
@@ -168,6 +178,7 @@ type Draining = {
   readonly registry: Registry;
   readonly adminServer: HttpServer;
   readonly identity: SidecarIdentity | null;
+  readonly folder: StateFolder;
 };
 
 /** Nothing new, then what is in flight, up to the grace; the admin API goes last. */
@@ -181,11 +192,15 @@ async function drain(running: Draining): Promise<void> {
   if (!isDrained) log.warn("the grace is over; what was still in flight is cut");
   running.registry.stop();
   await running.identity?.stop();
+  await within(running.folder.flush(), FLUSH_MS);
   await within(running.adminServer.close(), ADMIN_CLOSE_MS);
 }
 
 /** The admin API's own connections are not waited for longer. */
 const ADMIN_CLOSE_MS = 500;
+
+/** A disk that hangs must not keep the process. */
+const FLUSH_MS = 1_000;
 
 /** Runs a sidecar until SIGTERM or SIGINT; a second one ends it at once. */
 export async function run(config: RunConfig): Promise<number> {

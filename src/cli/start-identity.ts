@@ -11,6 +11,7 @@ import { JoinSource } from "../identity/join.ts";
 import { readJoinArgument } from "../identity/join-argument.ts";
 import { type IdentitySource, setRuntimeTimer } from "../identity/source.ts";
 import type { Logger } from "../lib/log.ts";
+import type { StateFolder } from "../lib/state-folder.ts";
 import type { Credentials } from "../mesh/credentials.ts";
 import type { Arena } from "../net/arena.ts";
 import { OpenSslMissing } from "../net/openssl.ts";
@@ -24,6 +25,8 @@ export type IdentityOptions = {
   readonly log: Logger;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
+  /** What is kept across restarts. */
+  readonly folder: StateFolder;
 };
 
 /** What a running sidecar has of an identity. */

@@ -129,6 +129,9 @@ export const patterns: Parse<readonly string[]> = (text) => {
 export const path: Parse<string> = (text) =>
   text === "" || text.includes("\0") ? new Wrong("expected a path") : text;
 
+/** A path; the empty text is none. */
+export const pathOrNone: Parse<string> = (text) => (text === "" ? "" : path(text));
+
 /** A join token, or `@FILE` with one in it: then it is read when it is needed. */
 export const token: Parse<string> = (text) => {
   const isFile = text.startsWith("@");

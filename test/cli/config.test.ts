@@ -52,6 +52,7 @@ test("runConfig() without arguments gives the documented defaults", () => {
       token: null,
     },
     policy: { requiresIdentity: false, allowFrom: null },
+    state: { dir: null, problem: null },
   });
   assert.equal([...opaquePorts], [25, 587, 3306, 4444, 5432, 6379, 9300, 11211]);
 });
@@ -106,6 +107,7 @@ test("runConfig() reads every flag", () => {
         { kind: "any" },
       ],
     },
+    state: { dir: null, problem: null },
   });
   assert.equal([...opaquePorts], [1, 3, 4, 5]);
 });
@@ -127,6 +129,26 @@ test("runConfig() takes a flag before its variable, and the variable before the 
   );
   // A variable that is overridden is not looked at.
   assert.is(run(["--workers", "4"], { OUTRIGGER_WORKERS: "many" }).workers, 4);
+});
+
+test("what is kept has a folder of its own name, the one that is said, or none", () => {
+  const joined = ["--token=@/t", "--name=Web", "--namespace=shop"];
+  const state = (env: Environment, ...more: string[]): unknown =>
+    run([...joined, ...more], env).state;
+  const at = (dir: string | null, problem: string | null = null): unknown => ({ dir, problem });
+  const home = { HOME: "/home/a" };
+  assert.equal(state(home), at("/home/a/.local/state/outrigger/web.shop"));
+  assert.equal(state({ ...home, XDG_STATE_HOME: "/s" }), at("/s/outrigger/web.shop"));
+  assert.equal(
+    state({ ...home, XDG_STATE_HOME: "relative" }),
+    at("/home/a/.local/state/outrigger/web.shop"),
+  );
+  assert.equal(state(home, "--state-dir=here"), at("here"));
+  assert.equal(state(home, "--state-dir="), at(null));
+  assert.equal(state({ ...home, OUTRIGGER_STATE_DIR: "" }), at(null));
+  assert.equal(state({}), at(null, "HOME is not set: name a --state-dir"));
+  // Nothing comes from a control plane, so there is nothing to keep.
+  assert.equal(run(["--name=web", "--state-dir=here"], home).state, at(null));
 });
 
 test("runConfig() takes an empty list of opaque ports for none, also from the variable", () => {

@@ -47,7 +47,8 @@ export async function startProgram(
   const line = [...wrap, command, ...flags];
   const child = spawn(line[0] ?? command, line.slice(1), {
     cwd: ROOT,
-    env: { ...process.env, ...env },
+    // Nothing of another test's mesh, unless a test is about just that.
+    env: { ...process.env, OUTRIGGER_STATE_DIR: "", ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let text = "";

@@ -1,0 +1,37 @@
+/** Where a sidecar keeps what outlives it, as configured. */
+import { isAbsolute, join } from "node:path";
+import type { Environment, Values } from "./config.ts";
+import type { IdentityConfig } from "./identity-config.ts";
+import { RUN } from "./keys.ts";
+
+export type StateConfig = {
+  /** null: nothing is kept. */
+  readonly dir: string | null;
+  /** Why nothing is kept though there is something to keep and nobody said so; else null. */
+  readonly problem: string | null;
+};
+
+/**
+ * Without a control plane there is nothing to keep. Replicas of one name on one machine share the
+ * default folder: any of them can go on with what another one wrote.
+ */
+export function stateOf(
+  values: Values,
+  env: Environment,
+  { defaults, token }: IdentityConfig,
+  name: string | null,
+): StateConfig {
+  const given = values.optional(RUN.stateDir);
+  if (token === null || name === null || given === "") return { dir: null, problem: null };
+  if (given !== null) return { dir: given, problem: null };
+  const base = stateHome(env);
+  if (base === null) return { dir: null, problem: "HOME is not set: name a --state-dir" };
+  return { dir: join(base, "outrigger", `${name}.${defaults.namespace}`), problem: null };
+}
+
+/** XDG Base Directory Specification: a path that is not absolute is to be ignored. */
+function stateHome(env: Environment): string | null {
+  const { HOME: home = "", XDG_STATE_HOME: own = "" } = env;
+  if (isAbsolute(own)) return own;
+  return isAbsolute(home) ? join(home, ".local", "state") : null;
+}
