@@ -1,6 +1,7 @@
 /**
- * The worker's view of the newest snapshot: services by name. A name that it lacks is asked for
- * once, and whoever needs it waits, in bounded number, until the next snapshot or the deadline.
+ * The worker's view of the newest snapshot: services by name and by their further names. A name that
+ * it lacks is asked for once, and whoever needs it waits, in bounded number, until the next snapshot
+ * or the deadline.
  */
 import { lookupKeys } from "../mesh/authority.ts";
 import type { Service, Snapshot } from "../mesh/snapshot.ts";
@@ -13,6 +14,7 @@ export interface Waiter {
 
 export class Directory {
   #services: ReadonlyMap<string, Service> = new Map();
+  #aliases: ReadonlyMap<string, Service> = new Map();
   #waiters: Set<Waiter> = new Set();
   readonly #asked = new Set<string>();
   readonly #ask: (authority: string) => void;
@@ -27,11 +29,29 @@ export class Directory {
     this.#meet = meet;
   }
 
-  /** The service for `host[:port]`, or null when the snapshot does not have it. */
+  /**
+   * The service for `host[:port]`, or null when the snapshot does not have it: a static upstream
+   * before a service that has this for a further name, and that before one found by DNS.
+   */
   find(authority: string): Service | null {
-    const keys = lookupKeys(authority);
+    const { exact, bare, dns } = lookupKeys(authority);
     const services = this.#services;
-    return services.get(keys.exact) ?? services.get(keys.bare) ?? services.get(keys.dns) ?? null;
+    const aliases = this.#aliases;
+    return (
+      services.get(exact) ??
+      services.get(bare) ??
+      aliases.get(exact) ??
+      aliases.get(bare) ??
+      aliases.get(dns) ??
+      services.get(dns) ??
+      null
+    );
+  }
+
+  /** What a route of `parent` calls `name`; without endpoints when the snapshot does not have it. */
+  backend(name: string, parent: Service): Service {
+    const service = this.#services.get(name);
+    return service ?? { ...parent, name, endpoints: [], failure: null, routes: [] };
   }
 
   /** Labels of a client's requests; asks for them, once per snapshot, when there are none yet. */
@@ -66,7 +86,15 @@ export class Directory {
   }
 
   replace(snapshot: Snapshot): void {
-    this.#services = new Map(snapshot.services.map((service) => [service.name, service]));
+    const services = new Map(snapshot.services.map((service) => [service.name, service]));
+    const aliases = new Map<string, Service>();
+    for (const { name, service } of snapshot.aliases) {
+      const target = services.get(service);
+      // Of what is not there nothing is known: such a name is asked for like any other.
+      if (target !== undefined) aliases.set(name, target);
+    }
+    this.#services = services;
+    this.#aliases = aliases;
     this.#clients = new Map(snapshot.clients.map(({ name, series }) => [name, series]));
     this.version = snapshot.version;
     this.#asked.clear();
