@@ -47,6 +47,8 @@ export const ENDPOINTS_STATIC_MAX = ENDPOINTS_MAX / 2;
 /** Each is a listening socket, and all are polled by one thread. */
 export const FORWARDS_MAX = 64;
 
+const MOVABLE = ["inbound", "outbound", "admin"] as const;
+
 export type RunConfig = {
   /** The service this application is, in lower case. */
   readonly name: string | null;
@@ -55,6 +57,11 @@ export type RunConfig = {
   readonly inbound: HostPort;
   readonly outbound: HostPort;
   readonly admin: HostPort;
+  /**
+   * Listeners that nobody asked to be where they are by default: if the port is taken, by a sidecar
+   * of another application mostly, any other will do. Only in a mesh, where names lead to ports.
+   */
+  readonly movable: readonly string[];
   readonly upstreams: readonly Upstream[];
   readonly forwards: readonly ForwardConfig[];
   readonly opaquePorts: ReadonlySet<number>;
@@ -95,6 +102,7 @@ export function runConfig(argv: readonly string[], env: Environment): Configured
       inbound: values.one(RUN.inbound),
       outbound: values.one(RUN.outbound),
       admin: values.one(RUN.admin),
+      movable: identity.token === null ? [] : MOVABLE.filter((key) => !values.has(RUN[key])),
       upstreams: Object.freeze(values.many(RUN.upstream).map((each) => resolved(each, defaults))),
       forwards: values.many(RUN.forward),
       opaquePorts: values.one(RUN.opaquePorts),
@@ -195,6 +203,11 @@ export class Values {
   optional<T>(flag: Flag<T>): T | null {
     const [value] = this.many(flag);
     return value ?? null;
+  }
+
+  /** Whether a flag or its variable was given. */
+  has(flag: Flag): boolean {
+    return this.#flags.has(flag.name) || this.#env[flag.variable] !== undefined;
   }
 
   /** The values of a flag in the order given. */

@@ -1,10 +1,12 @@
 /** From flags and environment to what `control` and its helpers are to do. */
+import { join } from "node:path";
 import type { ControlConfig } from "../control/serve.ts";
 import type { LogLevel } from "../lib/log.ts";
 import type { HostPort } from "../mesh/address.ts";
 import { type Configured, configure, type Environment, type Values } from "./config.ts";
-import { ANCHOR, CONTROL, ISSUER, TOKEN } from "./control-keys.ts";
+import { ANCHOR, CONTROL, TOKEN } from "./control-keys.ts";
 import type { Flag } from "./keys.ts";
+import { stateHome } from "./state-home.ts";
 import { quote } from "./values.ts";
 
 export type ControlRun = ControlConfig & { readonly logLevel: LogLevel };
@@ -35,7 +37,7 @@ export type ControlTask = { readonly dir: string } & (
 /** Reads the arguments that follow `control`. */
 export function controlConfig(argv: readonly string[], env: Environment): Configured<ControlRun> {
   return configure("control", argv, env, (values) => ({
-    dir: required(values, CONTROL.dir),
+    dir: dirOf(values, env),
     listen: values.one(CONTROL.listen),
     advertise: values.optional(CONTROL.advertise),
     admin: values.one(CONTROL.admin),
@@ -50,7 +52,7 @@ export function controlConfig(argv: readonly string[], env: Environment): Config
 /** Reads the arguments that follow `control token`. */
 export function tokenTask(argv: readonly string[], env: Environment): Configured<ControlTask> {
   return task("control token", ["create", "list", "revoke"], argv, env, (values, verb, word) => {
-    const dir = required(values, TOKEN.dir);
+    const dir = dirOf(values, env);
     if (verb === "list") return { dir, kind: "list-tokens" };
     if (verb === "revoke") {
       if (word === null) values.refuse("control token revoke: expected the token's ID");
@@ -71,7 +73,7 @@ export function tokenTask(argv: readonly string[], env: Environment): Configured
 export function anchorTask(argv: readonly string[], env: Environment): Configured<ControlTask> {
   const verbs = ["list", "add", "promote", "remove"] as const;
   return task("control anchor", verbs, argv, env, (values, verb, word) => {
-    const dir = required(values, ANCHOR.dir);
+    const dir = dirOf(values, env);
     const force = values.one(ANCHOR.force);
     if (verb === "promote") return { dir, kind: "promote-anchor", force };
     if (verb === "remove") return { dir, kind: "remove-anchor", fingerprint: word, force };
@@ -82,7 +84,7 @@ export function anchorTask(argv: readonly string[], env: Environment): Configure
 /** Reads the arguments that follow `control issuer`. */
 export function issuerTask(argv: readonly string[], env: Environment): Configured<ControlTask> {
   return task("control issuer", ["renew"], argv, env, (values) => ({
-    dir: required(values, ISSUER.dir),
+    dir: dirOf(values, env),
     kind: "renew-issuer",
   }));
 }
@@ -106,6 +108,15 @@ function task<Verb extends string>(
     return build(values, verb ?? (given as Verb), word);
   };
   return configure(command, argv, env, make, 2);
+}
+
+/** The folder given, or the one in which a user's programs keep their state. */
+function dirOf(values: Values, env: Environment): string {
+  const given = values.optional(CONTROL.dir);
+  if (given !== null) return given;
+  const state = stateHome(env);
+  if (state === null) values.refuse(`${CONTROL.dir.name}: missing, and there is no home directory`);
+  return join(state ?? "", "control");
 }
 
 /** The value of a flag without which nothing can be done. */

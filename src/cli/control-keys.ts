@@ -17,7 +17,7 @@ const dir = {
   variable: "OUTRIGGER_CONTROL_DIR",
   placeholder: "DIR",
   fallback: null,
-  fallbackText: "none, it is required",
+  fallbackText: "outrigger/control in $XDG_STATE_HOME or ~/.local/state",
   help: "the folder of keys, tokens and settings; made on the first start",
   parse: path,
 } as const satisfies Flag<string>;

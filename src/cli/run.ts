@@ -9,26 +9,23 @@ import { Registry } from "../discovery/registry.ts";
 import { Logger } from "../lib/log.ts";
 import { StateFolder } from "../lib/state-folder.ts";
 import { writeStderr } from "../lib/stderr.ts";
-import { formatHostPort, formatIp, parseIp, type SocketAddress } from "../mesh/address.ts";
-import type { ListenerKind, ListenerSpec, ThreadStart } from "../mesh/snapshot.ts";
+import { formatHostPort, formatIp } from "../mesh/address.ts";
+import type { ListenerSpec, ThreadStart } from "../mesh/snapshot.ts";
 import { SeriesRegistry } from "../metrics/series.ts";
 import { Arena } from "../net/arena.ts";
 import { Clock } from "../net/clock.ts";
-import { openHttp } from "../net/http-listener.ts";
-import { listen, raiseDescriptorLimit } from "../net/listener.ts";
+import { raiseDescriptorLimit } from "../net/listener.ts";
 import { type HttpServer, runtime } from "../net/runtime.ts";
 import { Counters } from "../shared/counters.ts";
 import { WORKERS_MAX } from "../shared/layout.ts";
 import { allocate, type Memory, startDraining } from "../shared/memory.ts";
 import { adminDeps } from "./admin-deps.ts";
-import type { HostPort, RunConfig } from "./config.ts";
-import { StartError } from "./start-error.ts";
+import type { RunConfig } from "./config.ts";
+import { applicationOf, openAdmin, openListeners } from "./listeners.ts";
 import type { IdentityOptions, SidecarIdentity } from "./start-identity.ts";
 import { Threads } from "./threads.ts";
 import { untilSignal } from "./until-signal.ts";
 
-/** Connections that the kernel completes before they are accepted. */
-const BACKLOG = 4_096;
 /** Two workers use a small host well; more are for who asks for them. */
 const WORKERS_DEFAULT_MAX = 4;
 
@@ -59,9 +56,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
     log,
   });
   let stopRequested: () => void = () => {};
-  const opened = await openHttp(config.admin, (request, peer) => admin.fetch(request, peer));
-  if ("error" in opened) throw new StartError(`--admin: ${opened.error}`);
-  const adminServer = opened;
+  const adminServer = await openAdmin(config, (request, peer) => admin.fetch(request, peer));
   const threads = new Threads({
     arena,
     memory,
@@ -229,37 +224,4 @@ function allCounters(memory: Memory): Counters[] {
 
 function defaultWorkers(): number {
   return Math.max(1, Math.min(availableParallelism(), WORKERS_DEFAULT_MAX, WORKERS_MAX));
-}
-
-async function openListeners(arena: Arena, config: RunConfig): Promise<ListenerSpec[]> {
-  const wanted: { kind: ListenerKind; at: HostPort; flag: string; service: string | null }[] = [
-    { kind: "inbound", at: config.inbound, flag: "--inbound", service: null },
-    { kind: "outbound", at: config.outbound, flag: "--outbound", service: null },
-    ...config.forwards.map((forward) => ({
-      kind: "forward" as const,
-      at: forward.listen,
-      flag: "--forward",
-      service: formatHostPort(forward.name, forward.port),
-    })),
-  ];
-  const listeners: ListenerSpec[] = [];
-  for (const { kind, at, flag, service } of wanted) {
-    const address = await addressOf(at, flag);
-    const opened = listen(arena, address, BACKLOG);
-    if ("error" in opened) throw new StartError(`${flag}: ${opened.error}`);
-    listeners.push({ kind, fd: opened.fd, ip: opened.ip, port: opened.port, service });
-  }
-  return listeners;
-}
-
-async function applicationOf(app: RunConfig["app"]): Promise<ThreadStart["app"]> {
-  return app === null ? null : { ...(await addressOf(app, "--app")), speaks: app.speaks };
-}
-
-async function addressOf(at: HostPort, flag: string): Promise<SocketAddress> {
-  const ip = parseIp(at.host);
-  if (ip !== null) return { ip, port: at.port };
-  const [first] = await resolveHost(at.host).catch(() => []);
-  if (first === undefined) throw new StartError(`${flag}: ${at.host} could not be resolved`);
-  return { ip: first, port: at.port };
 }

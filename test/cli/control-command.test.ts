@@ -76,8 +76,8 @@ test("a control plane that does not come to serve leaves the address in tokens a
 });
 
 test("a flag without which nothing can be done is named when it is missing", async () => {
-  const { status, output } = await control("token", "list");
-  assert.is(output, "outrigger: --dir: missing, expected DIR\n");
+  const { status, output } = await control("token", "create");
+  assert.is(output, "outrigger: --name: missing, expected NAME\n");
   assert.is(status, 64);
 });
 
