@@ -9,6 +9,7 @@ import { resolveHost } from "../discovery/dns.ts";
 import { FileSource } from "../identity/files.ts";
 import { JoinSource } from "../identity/join.ts";
 import { readJoinArgument } from "../identity/join-argument.ts";
+import { KeptIdentity } from "../identity/kept-identity.ts";
 import { type IdentitySource, setRuntimeTimer } from "../identity/source.ts";
 import type { Logger } from "../lib/log.ts";
 import type { StateFolder } from "../lib/state-folder.ts";
@@ -35,10 +36,12 @@ export class SidecarIdentity {
   readonly #client: ControlClient | null;
   /** Follows the mesh's trust anchors. */
   readonly #watch: () => void = () => {};
+  /** Takes what a run before has kept. */
+  readonly #resume: () => Promise<void> = async () => {};
   #deliver: ((credentials: Credentials) => void) | null = null;
   #latest: Credentials | null = null;
 
-  private constructor({ config, arena, log, nowMs }: IdentityOptions) {
+  private constructor({ config, arena, log, nowMs, folder }: IdentityOptions) {
     const common = {
       use: (credentials: Credentials) => this.#use(credentials),
       changed: () => {},
@@ -62,29 +65,40 @@ export class SidecarIdentity {
       current: () => this.#latest,
       random,
     });
+    const identity = own ?? { dns: null, uri: null };
+    const kept = new KeptIdentity({ folder, identity, wallMs: Date.now, log });
     const join = new JoinSource({
       ...common,
-      identity: own ?? { dns: null, uri: null },
+      identity,
       certify: (request) => client.certify(request),
       readToken: () => readJoinArgument(token ?? ""),
+      keep: (credentials, joined) => void kept.keep(credentials, joined),
       nowMs,
       random,
       startTimeoutMs: null,
     });
     this.source = join;
     this.#client = client;
+    this.#resume = async () => {
+      const joined = readJoinArgument(token ?? "");
+      const credentials = "refused" in joined ? null : await kept.recall(joined);
+      if ("refused" in joined || credentials === null) return;
+      join.resume(credentials, joined);
+      client.found(joined);
+    };
     this.#watch = () => void client.watchTrust(() => join.refreshSoon());
   }
 
   /**
-   * With files there are certificates when it resolves; a control plane is asked, and not waited
-   * for. Throws StartError.
+   * With files there are certificates when it resolves, and with what a run before has kept; a
+   * control plane is asked, and not waited for. Throws StartError.
    */
   static async start(options: IdentityOptions): Promise<SidecarIdentity> {
     const { dir } = options.config.identity;
     const problem = attempt(strangersProblem);
     if (problem !== null) throw new StartError(`self-test: ${problem}`);
     const identity = new SidecarIdentity(options);
+    await identity.#resume();
     const started = identity.source.start();
     if (dir === null) {
       // It goes on asking; what went wrong is in its status and in the log.

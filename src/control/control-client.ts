@@ -74,10 +74,15 @@ export class ControlClient {
     this.#address = options.address;
   }
 
+  /** Says where a token found the control plane, unless the configuration does. */
+  found(at: HostPort): void {
+    if (this.#options.address === null) this.#address = { host: at.host, port: at.port };
+  }
+
   /** Asks for a certificate. Rejects with RpcError, or with an Error that says why it came to none. */
   async certify(request: CertifyRequest): Promise<Certified> {
     const { identity, token, csr, joinToken, timeoutMs, signal } = request;
-    if (this.#options.address === null && joinToken !== null) this.#address = joinToken;
+    if (joinToken !== null) this.found(joinToken);
     const current = this.#options.current();
     const pins = token === null ? [] : (joinToken?.pins ?? []);
     const trust = { roots: current?.roots ?? [], pins };

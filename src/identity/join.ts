@@ -18,11 +18,11 @@
 import { isSameBytes } from "../lib/same-bytes.ts";
 import type { Credentials, Identity } from "../mesh/credentials.ts";
 import { identityText } from "../mesh/identity.ts";
+import { certifyMeasured, clockHint } from "./clock-skew.ts";
 import { makeKeyAndCsr } from "./csr.ts";
+import { within } from "./deadline.ts";
 import {
-  type Certified,
   type Certify,
-  type CertifyRequest,
   certifyRequest,
   isRefusal,
   type MakeKey,
@@ -31,17 +31,18 @@ import {
 } from "./join-round.ts";
 import type { JoinToken } from "./join-token.ts";
 import type { Refused } from "./load.ts";
-import { askTimeoutMs, refreshDelayMs, retryDelayMs, soonDelayMs } from "./renewal.ts";
+import {
+  askTimeoutMs,
+  refreshDelayMs,
+  resumeDelayMs,
+  retryDelayMs,
+  soonDelayMs,
+} from "./renewal.ts";
 import type { IdentitySource, IdentityStatus, SourceDeps } from "./source.ts";
 import { oneLine, StatusRecord } from "./status.ts";
 
 /** How often the clocks are compared. */
 const LOOK_MS = 1_000;
-/** A request during which the clock was set by more tells nothing of the control plane's clock. */
-const CLOCK_STEP_MS = 500;
-/** Control planes date certificates back by so much, ours and Linkerd's. */
-const CLOCK_SKEW_ALLOWED_MS = 20_000;
-
 export type JoinOptions = SourceDeps & {
   readonly identity: Identity;
   readonly certify: Certify;
@@ -53,6 +54,8 @@ export type JoinOptions = SourceDeps & {
   readonly nowMs: () => number;
   /** 32 random bits. */
   readonly random: () => number;
+  /** Is given each new certificate and the token that was readable last, to be kept with it. */
+  readonly keep?: (credentials: Credentials, token: JoinToken) => void;
   /** `start` rejects after this long; null: it waits. The attempts go on in either case. */
   readonly startTimeoutMs: number | null;
 };
@@ -71,9 +74,10 @@ export class JoinSource implements IdentitySource {
   #isCertificateRefused = false;
   /** The anchors changed while an attempt was under way, which may not know of it. */
   #isStale = false;
-  #pins: readonly Uint8Array[] = [];
-  /** Of the token that was used last. */
-  #tokenId: Uint8Array = new Uint8Array(0);
+  /** Its file may be gone once the sidecar has joined; what it pinned stays pinned for the next time. */
+  #usedToken: JoinToken | null = null;
+  /** The last one that could be read. */
+  #token: JoinToken | null = null;
   #abort: AbortController | null = null;
   #takeTimerBack: (() => void) | null = null;
   #waiter: Waiter | null = null;
@@ -89,11 +93,44 @@ export class JoinSource implements IdentitySource {
   }
 
   /**
-   * Begins to ask. Resolves with the first certificate; rejects after `startTimeoutMs`, or when it is
-   * stopped before.
+   * Goes on with the certificate of a run before, that `token` vouches for, as if it had been in use
+   * all the time. To be called before `start`.
+   */
+  resume(credentials: Credentials, token: JoinToken): void {
+    const { nowMs, wallMs, random, log } = this.#options;
+    const { identity, notBeforeMs, notAfterMs } = credentials;
+    try {
+      this.#options.use(credentials);
+    } catch (error) {
+      const reason = oneLine(error instanceof Error ? error.message : String(error));
+      log.warn("the certificate that was kept is not used", { reason });
+      return;
+    }
+    this.#current = credentials;
+    this.#usedToken = token;
+    this.#token = token;
+    const leftMs = Math.max(notAfterMs - wallMs(), 0);
+    const delayMs = resumeDelayMs(notAfterMs - notBeforeMs, leftMs, random);
+    this.#plan(nowMs() + delayMs, wallMs() + delayMs);
+    this.#record.resumed(credentials, this.#dueWallMs);
+    log.info("the certificate that was kept is used", {
+      identity: identityText(identity),
+      expires: new Date(notAfterMs).toISOString(),
+      renewal: new Date(this.#dueWallMs).toISOString(),
+    });
+  }
+
+  /**
+   * Begins to ask. Resolves with the first certificate, at once with one that was resumed; rejects
+   * after `startTimeoutMs`, or when it is stopped before.
    */
   start(): Promise<void> {
     const { startTimeoutMs, setTimer, nowMs, wallMs } = this.#options;
+    if (this.#current !== null) {
+      this.#state = "resting";
+      this.#arm();
+      return Promise.resolve();
+    }
     this.#plan(nowMs(), wallMs());
     this.#state = "waiting";
     const started = new Promise<void>((resolve, reject) => {
@@ -169,66 +206,36 @@ export class JoinSource implements IdentitySource {
   }
 
   async #ask(): Promise<Credentials> {
-    const { identity, wallMs, makeKey = makeKeyAndCsr } = this.#options;
+    const { identity, nowMs, wallMs, certify, makeKey = makeKeyAndCsr } = this.#options;
     const leftMs = this.#leftMs();
     const token = this.#options.readToken();
     const joinToken = "refused" in token ? null : token;
+    this.#token = joinToken ?? this.#token;
     // Where certificates fail, somebody may have made a token for just that.
-    const isNew = joinToken !== null && !isSameBytes(joinToken.id, this.#tokenId);
+    const usedId = this.#usedToken?.id ?? new Uint8Array(0);
+    const isNew = joinToken !== null && !isSameBytes(joinToken.id, usedId);
     const isUsable = leftMs !== null && leftMs > 0 && !this.#isCertificateRefused;
     this.#isByCertificate = isUsable && !(isNew && this.#failures > 0);
-    if (joinToken !== null && !this.#isByCertificate) {
-      // Its file may be gone once the sidecar has joined; what it pinned stays pinned for the next time.
-      this.#pins = joinToken.pins;
-      this.#tokenId = joinToken.id;
-    }
+    if (joinToken !== null && !this.#isByCertificate) this.#usedToken = joinToken;
     if (!this.#isByCertificate && "refused" in token) throw new RoundError(token.refused);
     this.#isStale = false;
     const timeoutMs = askTimeoutMs(leftMs);
-    return await this.#within(timeoutMs, async (signal) => {
+    const abort = new AbortController();
+    this.#abort = abort;
+    return await within(timeoutMs, this.#options.setTimer, abort, async (signal) => {
       const { key, csr } = await makeKey(identity);
       const byToken = this.#isByCertificate ? null : joinToken;
       const asked = certifyRequest(identity, csr, byToken, joinToken);
-      const certified = await this.#certify({ ...asked, timeoutMs, signal });
+      const clocks = { nowMs, wallMs, measured: (ms: number) => this.#record.measured(ms) };
+      const certified = await certifyMeasured(certify, { ...asked, timeoutMs, signal }, clocks);
       // Who renews by a certificate trusts the anchors it has, and not what a token pinned long ago.
-      const pins = this.#isByCertificate ? [] : this.#pins;
+      const pins = this.#isByCertificate ? [] : (this.#usedToken?.pins ?? []);
       const answer = { identity, key, certified, current: this.#current, pins };
       const read = readAnswer({ ...answer, nowMs: wallMs() });
-      if ("refused" in read) throw new RoundError(read.refused + this.#clockHint());
+      if ("refused" in read)
+        throw new RoundError(read.refused + clockHint(this.status.clockSkewMs ?? 0));
       return read;
     });
-  }
-
-  /** Asks, and measures the control plane's clock by ours. */
-  async #certify(request: CertifyRequest): Promise<Certified> {
-    const { certify, nowMs, wallMs } = this.#options;
-    const [startMs, startWallMs] = [nowMs(), wallMs()];
-    const certified = await certify(request);
-    const [tookMs, tookWallMs] = [nowMs() - startMs, wallMs() - startWallMs];
-    const isSteady = Math.abs(tookWallMs - tookMs) <= CLOCK_STEP_MS;
-    if (certified.serverTimeMs !== null && isSteady && !request.signal.aborted) {
-      this.#record.measured(certified.serverTimeMs - (startWallMs + tookWallMs));
-    }
-    return certified;
-  }
-
-  /** Rejects when the attempt has not ended in time; what it still brings is dropped. */
-  async #within<T>(timeoutMs: number, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const abort = new AbortController();
-    this.#abort = abort;
-    let takeBack: () => void = () => {};
-    const late = new Promise<never>((_, reject) => {
-      takeBack = this.#options.setTimer(timeoutMs, () => {
-        reject(new RoundError(`the control plane did not answer within ${timeoutMs} ms`));
-      });
-      abort.signal.addEventListener("abort", () => reject(new RoundError("stopped")));
-    });
-    try {
-      return await Promise.race([attempt(abort.signal), late]);
-    } finally {
-      takeBack();
-      abort.abort();
-    }
   }
 
   #use(credentials: Credentials): Credentials {
@@ -248,6 +255,7 @@ export class JoinSource implements IdentitySource {
     this.#plan(nowMs() + delayMs, wallMs() + delayMs);
     this.#arm();
     this.#record.taken(credentials, this.#dueWallMs);
+    if (this.#token !== null) this.#options.keep?.(credentials, this.#token);
     log.info("a certificate was issued", {
       identity: identityText(credentials.identity),
       expires: new Date(credentials.notAfterMs).toISOString(),
@@ -280,14 +288,6 @@ export class JoinSource implements IdentitySource {
   /** Of the certificate in use, by the time of day; null without one. */
   #leftMs(): number | null {
     return this.#current === null ? null : this.#current.notAfterMs - this.#options.wallMs();
-  }
-
-  /** A clock that is wrong looks like a certificate that is. */
-  #clockHint(): string {
-    const skewMs = this.status.clockSkewMs ?? 0;
-    if (Math.abs(skewMs) < CLOCK_SKEW_ALLOWED_MS) return "";
-    const side = skewMs > 0 ? "behind" : "ahead of";
-    return `; our clock is ${Math.round(Math.abs(skewMs) / 1e3)} s ${side} the control plane's`;
   }
 
   /** Ends the wait of `start`, once. */

@@ -53,6 +53,15 @@ export function refreshDelayMs(leftMs: number, random: () => number): number {
   return Math.max(Math.floor(delayMs), REFRESH_FLOOR_MS);
 }
 
+/**
+ * Returns when a certificate that a run before was issued is renewed: when that run would have, so
+ * that restarts put nothing off; soon when that has gone by. `lifeMs` is its whole life.
+ */
+export function resumeDelayMs(lifeMs: number, leftMs: number, random: () => number): number {
+  const delayMs = refreshDelayMs(lifeMs, random) - (lifeMs - leftMs);
+  return Math.max(delayMs, soonDelayMs(leftMs, random));
+}
+
 export type Failure = {
   /** In a row; 1 is the first. */
   readonly failures: number;

@@ -59,13 +59,18 @@ export class StatusRecord {
 
   /** There are new credentials. */
   taken(credentials: Credentials, nextRenewalMs: number | null): void {
+    this.#ok += 1;
+    this.#lastRefreshMs = this.#options.wallMs();
+    this.resumed(credentials, nextRenewalMs);
+  }
+
+  /** There are credentials that were issued to a run before this one. */
+  resumed(credentials: Credentials, nextRenewalMs: number | null): void {
     this.#credentials = credentials;
     this.#chain = credentials.certificates.map(certificateView);
     this.#anchors = credentials.roots.map(anchorView);
     this.#nextRenewalMs = nextRenewalMs;
     this.#lastError = null;
-    this.#ok += 1;
-    this.#lastRefreshMs = this.#options.wallMs();
     this.#tell();
   }
 

@@ -11,7 +11,7 @@ export type Identity = {
 export type Credentials = {
   /** DER; the leaf first, then intermediates up to, but without, the root. */
   readonly certificates: readonly Uint8Array[];
-  /** PKCS#8 DER, ECDSA P-256. Never logged, never written anywhere by us. */
+  /** PKCS#8 DER, ECDSA P-256. Never logged, and written only sealed. */
   readonly key: Uint8Array;
   /** Trust anchors, DER. */
   readonly roots: readonly Uint8Array[];

@@ -68,6 +68,8 @@ export class Desk {
   readonly time: FakeTime = new FakeTime();
   readonly log: KeptLog = new KeptLog();
   readonly used: Credentials[] = [];
+  /** What was handed out to be kept. */
+  readonly kept: [Credentials, JoinToken][] = [];
   readonly asks: Ask[] = [];
   readonly requests: CertifyRequest[] = [];
   changes = 0;
@@ -96,6 +98,7 @@ export class Desk {
       identity: WEB,
       certify: (request) => this.#certify(request),
       readToken: () => this.token,
+      keep: (credentials, token) => void this.kept.push([credentials, token]),
       ...(makeKey === "real"
         ? {}
         : { makeKey: () => Promise.resolve({ key: mesh.pkcs8, csr: Uint8Array.of(1).slice() }) }),

@@ -6,6 +6,7 @@ import {
   RETRY_MIN_MS,
   RETRY_WITHOUT_MAX_MS,
   refreshDelayMs,
+  resumeDelayMs,
   retryDelayMs,
   soonDelayMs,
 } from "../../src/identity/renewal.ts";
@@ -41,6 +42,20 @@ test("a control plane that issues what has expired is not asked without a pause"
   for (const leftMs of [0, 1, 50, 100]) {
     assert.is(refreshDelayMs(leftMs, LOWEST), REFRESH_FLOOR_MS);
     assert.is(soonDelayMs(leftMs, LOWEST), REFRESH_FLOOR_MS);
+  }
+});
+
+test("restarts do not put a renewal off, and never hasten all of a mesh at once", () => {
+  const random = seeded("resume");
+  for (let i = 0; i < 10_000; i++) {
+    const lifeMs = Math.floor(10_000 * 2 ** (random.unit() * 13));
+    const ageMs = Math.floor(lifeMs * random.unit());
+    const leftMs = lifeMs - ageMs;
+    const delayMs = resumeDelayMs(lifeMs, leftMs, random.u32);
+    const soonMs = Math.max(REFRESH_FLOOR_MS, Math.min(5_000, leftMs * 0.25));
+    assert.ok(delayMs >= Math.floor(soonMs * 0.2), `${lifeMs} ${leftMs} ${delayMs}`);
+    const latestMs = Math.max(lifeMs * 0.771, ageMs + soonMs);
+    assert.ok(ageMs + delayMs <= latestMs, `${lifeMs} ${leftMs} ${delayMs}`);
   }
 });
 
