@@ -9,6 +9,9 @@ import type { IdentityView } from "./identity-view.ts";
 import { pageHtml, pagePolicy } from "./page.ts";
 import { readSmallBody } from "./read-body.ts";
 import { shared } from "./share.ts";
+import type { StatsView } from "./stats-view.ts";
+import { answerTap } from "./tap-route.ts";
+import type { Taps } from "./taps.ts";
 
 export type AdminDeps = {
   readonly isReady: () => Readiness;
@@ -16,6 +19,10 @@ export type AdminDeps = {
   readonly metrics: () => string | Promise<string>;
   /** See endpoints-view.ts. */
   readonly endpoints: () => EndpointsView;
+  /** See stats-view.ts. */
+  readonly stats: () => StatsView;
+  /** See taps.ts. */
+  readonly taps: Pick<Taps, "open">;
   /** What the program was told to do, as JSON; nothing secret. */
   readonly config: () => unknown;
   /** See identity-view.ts. */
@@ -133,6 +140,16 @@ function routesOf(deps: AdminDeps): Route[] {
       paths: ["/endpoints"],
       isLocal: true,
       methods: { GET: (context) => context.json(deps.endpoints()) },
+    },
+    {
+      paths: ["/stats"],
+      isLocal: true,
+      methods: { GET: (context) => context.json(deps.stats()) },
+    },
+    {
+      paths: ["/tap"],
+      isLocal: true,
+      methods: { GET: (context) => answerTap(deps.taps, context.req.raw) },
     },
     {
       paths: ["/identity"],

@@ -2,6 +2,8 @@
 import type { AdminDeps } from "../admin/app.ts";
 import { endpointsView } from "../admin/endpoints-view.ts";
 import { identityView } from "../admin/identity-view.ts";
+import { statsView } from "../admin/stats-view.ts";
+import type { Taps } from "../admin/taps.ts";
 import type { Registry } from "../discovery/registry.ts";
 import type { Logger } from "../lib/log.ts";
 import { renderMetrics } from "../metrics/exposition.ts";
@@ -28,6 +30,7 @@ export type Running = {
   /** `kind host:port` of each listener. */
   readonly bound: readonly string[];
   readonly identity: SidecarIdentity | null;
+  readonly taps: Taps;
   readonly isReady: () => boolean;
   readonly shutdown: () => void;
   /** Monotonic milliseconds. */
@@ -66,6 +69,17 @@ export function adminDeps(running: Running): AdminDeps {
         threads: counters,
         nowMs: running.nowMs(),
       }),
+    stats: () =>
+      statsView({
+        name: config.name,
+        snapshot: registry.snapshot(),
+        endpointRows,
+        threads: counters,
+        series,
+        taps: running.taps.count,
+        nowMs: running.nowMs(),
+      }),
+    taps: running.taps,
     config: () => shownConfig(config),
     identity: () => identityView(identity?.source.status ?? null, Date.now()),
     logLevel: () => log.level,

@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import { adminApp } from "../admin/app.ts";
+import { Taps } from "../admin/taps.ts";
 import { resolveHost } from "../discovery/dns.ts";
 import { Registry } from "../discovery/registry.ts";
 import { Logger } from "../lib/log.ts";
@@ -57,6 +58,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
   });
   let stopRequested: () => void = () => {};
   const adminServer = await openAdmin(config, (request, peer) => admin.fetch(request, peer));
+  const taps = new Taps((orders) => threads.tap(orders), nowMs);
   const threads = new Threads({
     arena,
     memory,
@@ -66,6 +68,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
     onResolve: (authority) => registry.want(authority),
     onAccess: (line) => writeStderr(`${line}\n`),
     onClient: (name) => registry.meet(name),
+    onTap: (batch, onRead) => taps.take(batch, onRead),
   });
   const bound = describeBound(listeners, formatHostPort(config.admin.host, adminServer.port));
   const admin = adminApp(
@@ -79,6 +82,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
       log,
       bound,
       identity,
+      taps,
       isReady: () => state.isReady && !state.isDraining,
       shutdown: () => stopRequested(),
       nowMs,
@@ -93,7 +97,8 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
   const stop = (): Promise<void> => {
     if (state.isDraining) return Promise.resolve();
     state.isDraining = true;
-    return drain({ config, log, threads, memory, registry, adminServer, identity, folder });
+    const rest = { memory, registry, taps, adminServer, identity, folder };
+    return drain({ config, log, threads, ...rest });
   };
   stopRequested = () => process.kill(process.pid, "SIGTERM");
   return { bound, adminPort: adminServer.port, stop };
@@ -171,6 +176,7 @@ type Draining = {
   readonly threads: Threads;
   readonly memory: Memory;
   readonly registry: Registry;
+  readonly taps: Taps;
   readonly adminServer: HttpServer;
   readonly identity: SidecarIdentity | null;
   readonly folder: StateFolder;
@@ -188,6 +194,7 @@ async function drain(running: Draining): Promise<void> {
   running.registry.stop();
   await running.identity?.stop();
   await within(running.folder.flush(), FLUSH_MS);
+  running.taps.end();
   await within(running.adminServer.close(), ADMIN_CLOSE_MS);
 }
 

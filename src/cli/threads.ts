@@ -10,6 +10,7 @@ import type { Logger } from "../lib/log.ts";
 import { parseIp } from "../mesh/address.ts";
 import type { Credentials } from "../mesh/credentials.ts";
 import type { FromWorker, Snapshot, ThreadStart, ToWorker } from "../mesh/snapshot.ts";
+import type { TapOrder } from "../mesh/tap.ts";
 import { Counter } from "../metrics/catalog.ts";
 import type { Arena } from "../net/arena.ts";
 import { libc } from "../net/libc.ts";
@@ -40,6 +41,8 @@ export type ThreadsOptions = {
   readonly onAccess: (line: string) => void;
   /** A client has proved to be `name`. */
   readonly onClient: (name: string) => void;
+  /** A batch of a tap came; its worker may send another when `onRead` was called. */
+  readonly onTap: (batch: Extract<FromWorker, { kind: "tap" }>, onRead: () => void) => void;
 };
 
 export class Threads {
@@ -53,6 +56,7 @@ export class Threads {
   #acceptor: { port: MessagePort; wakeFd: number; ended: Promise<void> } | null = null;
   #snapshot: ArrayBuffer | null = null;
   #credentials: Credentials | null = null;
+  #orders: readonly TapOrder[] = [];
   #isStopping = false;
 
   constructor(options: ThreadsOptions) {
@@ -88,6 +92,14 @@ export class Threads {
     this.#credentials = credentials;
     this.#ports.forEach((port, worker) => {
       if (port !== null) this.#sendCredentials(port, worker);
+    });
+  }
+
+  /** Tells every worker what is tapped from now on, also those that are started later. */
+  tap(orders: readonly TapOrder[]): void {
+    this.#orders = orders;
+    this.#ports.forEach((port, worker) => {
+      if (port !== null) this.#send(port, worker, { kind: "tap", orders });
     });
   }
 
@@ -130,7 +142,7 @@ export class Threads {
   }
 
   async #startWorker(worker: number): Promise<void> {
-    const { start, accessLog, log } = this.#options;
+    const { start, accessLog, log, onTap } = this.#options;
     const { port1, port2 } = new MessageChannel();
     this.rows.clear(worker);
     const wakeFd = this.#wakeFds[worker] ?? -1;
@@ -139,7 +151,12 @@ export class Threads {
     const ready = new Promise<void>((resolve) => {
       port1.on("message", (message: FromWorker) => {
         if (message.kind === "ready") resolve();
-        else this.#onMessage(message);
+        else if (message.kind === "tap") {
+          onTap(message, () => {
+            const isAlive = this.#ports[worker] === port1;
+            if (isAlive) this.#send(port1, worker, { kind: "tap-read", id: message.id });
+          });
+        } else this.#onMessage(message);
       });
     });
     const data = { start, worker, wakeFd, port: port2, ownIps: this.#ownIps, accessLog };
@@ -147,6 +164,7 @@ export class Threads {
     this.#ports[worker] = port1;
     this.#sendCredentials(port1, worker);
     this.#sendSnapshot(port1, worker);
+    if (this.#orders.length > 0) this.#send(port1, worker, { kind: "tap", orders: this.#orders });
     const ended = Promise.race([
       pool
         .run(data, { transferList: [port2] })

@@ -2,6 +2,7 @@
 import type { Credentials } from "./credentials.ts";
 import type { IdentityPattern } from "./identity.ts";
 import type { PortPolicy, Route } from "./policy.ts";
+import type { TapOrder } from "./tap.ts";
 
 export type Endpoint = {
   /** Its row in shared memory. */
@@ -95,7 +96,11 @@ export type InboundPolicy = {
 export type ToWorker =
   /** As an ArrayBuffer: of a Uint8Array Deno looks at each byte, 100 ns for each. */
   | { readonly kind: "snapshot"; readonly bytes: ArrayBuffer }
-  | { readonly kind: "credentials"; readonly credentials: Credentials };
+  | { readonly kind: "credentials"; readonly credentials: Credentials }
+  /** All that is to be tapped from now on, in place of what was. */
+  | { readonly kind: "tap"; readonly orders: readonly TapOrder[] }
+  /** One batch of a tap was read. */
+  | { readonly kind: "tap-read"; readonly id: number };
 
 export type FromWorker =
   | { readonly kind: "ready" }
@@ -110,4 +115,11 @@ export type FromWorker =
       readonly level: "error" | "warn" | "info" | "debug";
       readonly text: string;
     }
-  | { readonly kind: "access"; readonly line: string };
+  | { readonly kind: "access"; readonly line: string }
+  /** `events` is a TapEvent[]; before them `dropped` more did not fit. Answered by `tap-read`. */
+  | {
+      readonly kind: "tap";
+      readonly id: number;
+      readonly dropped: number;
+      readonly events: ArrayBuffer;
+    };

@@ -1,7 +1,6 @@
 /** The families that are counted per label set, with Linkerd's names. */
 import type { Counters } from "../shared/counters.ts";
-import { sumSeries } from "../shared/counters.ts";
-import { LATENCY_BOUNDS_MS, SeriesField, STATUS_COUNT, STATUS_MIN } from "../shared/layout.ts";
+import { LATENCY_BOUNDS_MS } from "../shared/layout.ts";
 import {
   INBOUND_SERIES,
   INBOUND_TLS_SERIES,
@@ -9,28 +8,16 @@ import {
   type SeriesLabels,
   type SeriesRegistry,
 } from "./series.ts";
+import { FAILURE_STATUS_MIN, readFigures, type SeriesFigures } from "./series-figures.ts";
 import { formatLabels, joinLabels, type MetricsText } from "./text.ts";
 
 /** The clients' side of connections. */
 const CLIENTS: ReadonlySet<number> = new Set([OUTBOUND_SERIES, INBOUND_SERIES, INBOUND_TLS_SERIES]);
-const FAILURE_STATUS_MIN = 500;
 
-/** What all threads counted for one label set, read once so that its families agree. */
-type Figures = {
+type Figures = SeriesFigures & {
   readonly labels: string;
   /** `labels` with peer="src" or "dst". */
   readonly tcpLabels: string;
-  readonly requests: number;
-  readonly aborted: number;
-  readonly statuses: readonly (readonly [status: number, count: number])[];
-  /** One per bound, then that of +Inf; not added up. */
-  readonly buckets: readonly number[];
-  readonly latencySumUs: number;
-  readonly tcpOpen: number;
-  readonly tcpClose: number;
-  readonly tcpRead: number;
-  readonly tcpWrite: number;
-  readonly tcpConnectFailures: number;
 };
 
 export function writeTraffic(
@@ -49,41 +36,13 @@ export function writeTraffic(
   );
 }
 
-/**
- * Threads go on counting meanwhile. What is counted last is read first: of what a request counts,
- * `requests` is the first and so read after the rest, and responses never outnumber requests.
- */
 function collect(threads: readonly Counters[], number: number, labels: SeriesLabels): Figures {
-  const get = (field: number): number => sumSeries(threads, number, field);
-  const hasHttp = get(SeriesField.requests) > 0;
-  const buckets = LATENCY_BOUNDS_MS.concat(Number.POSITIVE_INFINITY).map((_, index) =>
-    hasHttp ? get(SeriesField.latencyBuckets + index) : 0,
-  );
-  const latencySumUs = get(SeriesField.latencySumUs);
-  const statuses: [number, number][] = [];
-  for (let index = 0; hasHttp && index < STATUS_COUNT; index++) {
-    const count = get(SeriesField.statuses + index);
-    if (count > 0) statuses.push([STATUS_MIN + index, count]);
-  }
-  const aborted = get(SeriesField.aborted);
-  const tcpRead = get(SeriesField.tcpReadBytes);
-  const tcpWrite = get(SeriesField.tcpWriteBytes);
-  const tcpClose = get(SeriesField.tcpClose);
   const { direction, ...rest } = describe(labels);
   const peer = CLIENTS.has(number) ? "src" : "dst";
   return {
+    ...readFigures(threads, number),
     labels: joinLabels(direction, rest.target),
     tcpLabels: joinLabels(direction, formatLabels([["peer", peer]]), rest.target),
-    requests: get(SeriesField.requests),
-    aborted,
-    statuses,
-    buckets,
-    latencySumUs,
-    tcpOpen: get(SeriesField.tcpOpen),
-    tcpClose,
-    tcpRead,
-    tcpWrite,
-    tcpConnectFailures: get(SeriesField.tcpConnectFailures),
   };
 }
 

@@ -70,18 +70,24 @@ export abstract class ClientConnection extends Connection implements Client {
   /**
    * Gives this connection to a tunnel with `server`. `early` bytes were read already. The caller
    * has entered (Context.enter) and holds the endpoint's place; both are given back in the end.
+   * `authority` is what the client wanted.
    */
   protected joinTunnel(
     server: Connection,
     endpoint: Endpoint,
     early: { readonly start: number; readonly end: number } | null,
+    authority: string | null = this.origin.authority,
   ): void {
     const { context, origin } = this;
+    const { clock } = context.io.loop;
+    const openedUs = clock.nowUs;
     this.retire();
     startTunnel(context, this, server, endpoint, early, (client) => {
       context.leave();
       recordClose(context, origin.series, client.bytesRead, client.bytesWritten);
       context.rows.add(context.worker, "connections", -1);
+      const lifeUs = clock.nowUs - openedUs;
+      context.watch?.tellTunnel(origin, authority ?? "", endpoint, client, lifeUs);
     });
   }
 

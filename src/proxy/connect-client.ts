@@ -28,7 +28,7 @@ export class ConnectClient extends ClientConnection {
       (server, endpoint) => {
         this.writeText(CONNECTED);
         const { start, end, length } = this.#kept;
-        this.joinTunnel(server, endpoint, length > 0 ? { start, end } : null);
+        this.joinTunnel(server, endpoint, length > 0 ? { start, end } : null, service.name);
         this.#kept.clear();
       },
       (code) => this.#refuse(code),

@@ -23,6 +23,7 @@ import { MeshTls } from "./mesh-tls.ts";
 import type { Pools } from "./pool.ts";
 import { Recycler } from "./recycler.ts";
 import type { Tunnel } from "./tunnel.ts";
+import type { Watch } from "./watch.ts";
 
 export class Context {
   readonly io: Io;
@@ -39,8 +40,8 @@ export class Context {
   /** Client connections that speak HTTP or have not yet been joined. */
   readonly clients = new Set<Client>();
   readonly tunnels = new Set<Tunnel>();
-  /** Writes an access log line; null while nobody wants one. */
-  access: ((line: string) => void) | null = null;
+  /** Whoever is told of each request; null while nobody is, and then no request is described. */
+  watch: Watch | null = null;
   isDraining = false;
   /** The process drains, although this worker may not have been woken yet to begin with it. */
   readonly isLeaving: () => boolean;

@@ -139,7 +139,7 @@ export class Downstream extends RespondingClient implements Requester {
       return past;
     }
     const { outcome } = this.#exchange;
-    if (this.context.access !== null) outcome.access = this.#router.describe(bytes, base, head);
+    if (this.context.watch !== null) outcome.describe(this, bytes, base, head, route);
     if (route.kind === "refused") return this.#replyOnly(route.code, head, past);
     if (head.method === Method.connect) {
       if (this.origin.kind === "inbound") this.#refuse(replyMethodNotAllowed());
@@ -198,7 +198,7 @@ export class Downstream extends RespondingClient implements Requester {
     this.#state = State.exchange;
     this.context.inFlight++;
     this.goesOn = head.keepAlive;
-    this.replyFailure(code, isWhole);
+    this.#exchange.outcome.refused(this, this.replyFailure(code, isWhole));
     this.afterExchange(isWhole);
     return past;
   }

@@ -1,24 +1,52 @@
 /** What comes of an exchange, and when: gathered as it goes, recorded once at its end. */
+import type { RequestHead } from "../codec/http1/request-head.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
-import { accessLine, type Requested } from "./access-log.ts";
 import type { ClientOrigin } from "./client.ts";
 import type { Context } from "./context.ts";
 import { record } from "./outcome.ts";
-import type { ServiceRoute } from "./router.ts";
+import type { Route, ServiceRoute } from "./router.ts";
+import type { Requester } from "./sides.ts";
+import type { Watched } from "./watch.ts";
+
+type Watchable = Pick<Requester, "isHttp2" | "origin"> & { readonly context: Context };
 
 export class ExchangeOutcome {
-  /** For the access log, if there is one. */
-  access: Requested | null = null;
-  /** When the request was last sent, microseconds. */
-  sentUs = 0;
+  /** For whoever is told of requests; null when nobody is. */
+  watched: Watched | null = null;
+  #sentUs = 0;
+  #sends = 0;
   #startedUs = 0;
   #latencyUs = 0;
   #status = 0;
 
+  /** When the request was last sent, microseconds. */
+  get sentUs(): number {
+    return this.#sentUs;
+  }
+
+  /** Notes what is told of a request; only while somebody wants to know (`Context.watch`). */
+  describe(
+    { context, isHttp2, origin }: Watchable,
+    bytes: Uint8Array,
+    base: number,
+    head: RequestHead,
+    route: Route,
+  ): void {
+    const protocol = isHttp2 ? "http2" : "http1";
+    this.watched = context.watch?.describe(bytes, base, head, { origin, protocol, route }) ?? null;
+  }
+
   begin(nowUs: number): void {
     this.#startedUs = nowUs;
+    this.#sends = 0;
     this.#latencyUs = 0;
     this.#status = 0;
+  }
+
+  /** The request goes to an endpoint, for the first time or once more. */
+  sent(nowUs: number): void {
+    this.#sentUs = nowUs;
+    this.#sends++;
   }
 
   /** The client is told `status`, from now on. */
@@ -43,7 +71,14 @@ export class ExchangeOutcome {
     const series = fixed >= 0 ? fixed : (endpoint?.series ?? route?.service.series ?? 0);
     const outcome = { series, endpoint, status: this.#status, latencyUs: this.#latencyUs };
     record(context, outcome);
-    if (this.access !== null) context.access?.(accessLine(this.access, outcome, origin));
-    this.access = null;
+    if (this.watched !== null) context.watch?.tell(this.watched, outcome, origin, this.#sends);
+    this.watched = null;
+  }
+
+  /** The request was answered `status` before there was an exchange. */
+  refused({ context, origin }: Watchable, status: number): void {
+    const outcome = { series: origin.series, endpoint: null, status, latencyUs: 0 };
+    if (this.watched !== null) context.watch?.tell(this.watched, outcome, origin, 0);
+    this.watched = null;
   }
 }

@@ -76,7 +76,8 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
     const context = this.context;
     const { bytes, router } = this.downstream;
     const route = router.route(bytes, base, head);
-    if (context.access !== null) this.#exchange.outcome.access = router.describe(bytes, base, head);
+    const { outcome } = this.#exchange;
+    if (context.watch !== null) outcome.describe(this, bytes, base, head, route);
     if (route.kind !== "refused" && context.enter()) {
       this.#state = State.waiting;
       if (!this.#exchange.hold(head, base, isEnd)) return this.#giveUp("no-memory");
@@ -126,7 +127,9 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
   #giveUp(code: ProxyErrorCode): void {
     if (this.#state !== State.waiting) return;
     this.#stopWaiting();
+    const { watched } = this.#exchange.outcome;
     this.#exchange.drop();
+    this.#exchange.outcome.watched = watched;
     this.context.leave();
     this.#refuse(code);
   }
@@ -134,7 +137,7 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
   /** A request that came to nothing before it had an exchange. */
   #refuse(code: ProxyErrorCode): void {
     this.#state = State.over;
-    this.replyFailure(code);
+    this.#exchange.outcome.refused(this, this.replyFailure(code));
     this.#end();
   }
 

@@ -16,7 +16,7 @@ import { failureFields, type ReplyFields } from "./respond-http2.ts";
 export abstract class RespondingStream extends ServerStream {
   readonly isHttp2 = true;
   protected downstream: Http2Downstream;
-  protected readonly context: Context;
+  readonly context: Context;
   protected isGrpc = false;
   /** The HTTP/1 version that a sidecar carries in this request, or -1. */
   protected origVersion = -1;

@@ -6,7 +6,7 @@ import type { RequestHead } from "../codec/http1/request-head.ts";
 import { isLinkLocalIp, parseIp } from "../mesh/address.ts";
 import { splitAuthority } from "../mesh/authority.ts";
 import type { Service } from "../mesh/snapshot.ts";
-import type { Requested } from "./access-log.ts";
+import { latin1 } from "./access-log.ts";
 import type { ClientOrigin } from "./client.ts";
 import type { Context } from "./context.ts";
 import type { ProxyErrorCode } from "./errors.ts";
@@ -50,22 +50,13 @@ export class Router {
     if (denied !== null) return { kind: "refused", code: denied };
     if (fixed === null && end === start) return NO_TARGET;
     if (fixed === null && this.#origin.kind === "inbound") return NO_TARGET;
-    const authority = fixed ?? text(bytes, start, end);
+    const authority = fixed ?? latin1(bytes, start, end);
     const route = routeTo(this.#context, this.#origin, authority);
     if (route.kind === "unknown") return route;
     this.#last = route;
     this.#lastVersion = this.#context.directory.version;
     this.#lastAuthority = bytes.slice(start, end);
     return route;
-  }
-
-  /** What the access log tells of a request. */
-  describe(bytes: Uint8Array, base: number, head: RequestHead): Requested {
-    return {
-      method: text(bytes, base + head.methodStart, base + head.methodEnd),
-      target: text(bytes, base + head.targetStart, base + head.targetEnd),
-      authority: text(bytes, base + head.authorityStart, base + head.authorityEnd),
-    };
   }
 }
 
@@ -104,10 +95,4 @@ function equal(bytes: Uint8Array, start: number, end: number, last: Uint8Array):
     if (bytes[start + i] !== last[i]) return false;
   }
   return true;
-}
-
-function text(bytes: Uint8Array, start: number, end: number): string {
-  let result = "";
-  for (let at = start; at < end; at++) result += String.fromCharCode(bytes[at] ?? 0);
-  return result;
 }

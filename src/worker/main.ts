@@ -33,6 +33,7 @@ import { Adopter } from "./adopt.ts";
 import { stage } from "./faults.ts";
 import { ProofSweep } from "./proof-sweep.ts";
 import type { WorkerStart } from "./start.ts";
+import { Watchers } from "./watchers.ts";
 
 /** Runs until the process drains and nothing is left, or until something breaks. */
 export async function runWorker(data: WorkerStart): Promise<void> {
@@ -47,6 +48,7 @@ class Worker {
   readonly #context: Context;
   readonly #adopter: Adopter;
   readonly #proofs: ProofSweep;
+  readonly #watchers: Watchers;
   readonly #memory: ReturnType<typeof attach>;
   #turnPeakUs = 0;
   #peakSinceMs = 0;
@@ -80,7 +82,11 @@ class Worker {
       policy: start.policy,
       terminateTls,
     });
-    if (data.accessLog) this.#context.access = (line) => this.#tell({ kind: "access", line });
+    this.#watchers = new Watchers(
+      this.#context,
+      data.accessLog ? (line) => this.#tell({ kind: "access", line }) : null,
+      (id, events, dropped) => this.#tell({ kind: "tap", id, events, dropped }),
+    );
     this.#adopter = new Adopter(this.#context, this.#ring, start);
     this.#proofs = new ProofSweep(this.#context);
   }
@@ -174,8 +180,22 @@ class Worker {
       const received = receiveMessageOnPort(port) as { message: ToWorker } | undefined;
       if (received === undefined) return;
       const { message } = received;
-      if (message.kind === "credentials") this.#takeCredentials(message.credentials);
-      else this.#takeSnapshot(unpack(new Uint8Array(message.bytes)) as Snapshot);
+      this.#take(message);
+    }
+  }
+
+  #take(message: ToWorker): void {
+    switch (message.kind) {
+      case "credentials":
+        return this.#takeCredentials(message.credentials);
+      case "snapshot":
+        return this.#takeSnapshot(unpack(new Uint8Array(message.bytes)) as Snapshot);
+      case "tap":
+        return this.#watchers.tap(message.orders);
+      case "tap-read":
+        return this.#watchers.onRead(message.id);
+      default:
+        return message satisfies never;
     }
   }
 

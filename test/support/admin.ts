@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import { type AdminDeps, adminApp } from "../../src/admin/app.ts";
 import type { EndpointsView } from "../../src/admin/endpoints-view.ts";
 import { identityView } from "../../src/admin/identity-view.ts";
+import type { StatsView } from "../../src/admin/stats-view.ts";
 import type { LogLevel } from "../../src/lib/log.ts";
 
 export const FORBIDDEN = "Requests are only permitted from localhost.\n";
@@ -23,6 +24,7 @@ export type Desk = {
 };
 
 const VIEW: EndpointsView = { services: [] };
+const STATS: StatsView = { name: null, now_ms: 0, bounds_ms: [], taps: 0, rows: [] };
 
 export function desk(changes: Partial<AdminDeps> = {}): Desk {
   const events: string[] = [];
@@ -30,6 +32,8 @@ export function desk(changes: Partial<AdminDeps> = {}): Desk {
     isReady: () => ({ ready: self.ready, reasons: self.ready ? [] : ["worker 1\nstarting"] }),
     metrics: () => "up 1\n",
     endpoints: () => VIEW,
+    stats: () => STATS,
+    taps: { open: () => null },
     config: () => ({ workers: 2 }),
     identity: () => identityView(null, 0),
     logLevel: () => self.level,
@@ -74,6 +78,8 @@ export function depsOf(): AdminDeps {
     isReady: () => ({ ready: true, reasons: [] }),
     metrics: () => "",
     endpoints: () => VIEW,
+    stats: () => STATS,
+    taps: { open: () => null },
     config: () => null,
     identity: () => identityView(null, 0),
     logLevel: () => "info",
