@@ -67,6 +67,8 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
     log,
     onResolve: (authority) => registry.want(authority),
     onAccess: (line) => writeStderr(`${line}\n`),
+    // Without a control plane no snapshot speaks of ports, and none is missed.
+    onPort: () => {},
     onClient: (name) => registry.meet(name),
     onTap: (batch, onRead) => taps.take(batch, onRead),
   });

@@ -39,6 +39,8 @@ export type ThreadsOptions = {
   readonly log: Logger;
   readonly onResolve: (authority: string) => void;
   readonly onAccess: (line: string) => void;
+  /** A worker misses the policy of a port of the application. */
+  readonly onPort: (port: number) => void;
   /** A client has proved to be `name`. */
   readonly onClient: (name: string) => void;
   /** A batch of a tap came; its worker may send another when `onRead` was called. */
@@ -225,6 +227,7 @@ export class Threads {
 
   #onMessage(message: FromWorker): void {
     if (message.kind === "resolve") this.#options.onResolve(message.authority);
+    else if (message.kind === "port") this.#options.onPort(message.port);
     else if (message.kind === "client") this.#options.onClient(message.name);
     else if (message.kind === "access") this.#options.onAccess(message.line);
     else if (message.kind === "log") this.#options.log[message.level](message.text);

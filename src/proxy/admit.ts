@@ -1,12 +1,33 @@
-/** Who may come in: the minimum of a policy, decided once for each connection. */
+/**
+ * Who may come in at the inbound listener: by the flags, and by the policy of the port that the client
+ * wants, as the newest snapshot has it. Nobody keeps the answer for longer than that snapshot: requests
+ * are judged one by one (Router), what becomes a tunnel when it does and with each snapshot after that.
+ */
+import { authorizes } from "../mesh/authorize.ts";
 import { matches } from "../mesh/identity.ts";
 import type { InboundPolicy } from "../mesh/snapshot.ts";
-import type { ClientIdentity } from "./client.ts";
+import type { ClientIdentity, ClientOrigin } from "./client.ts";
+import type { Context } from "./context.ts";
 
-export type Denial = "identity-required" | "identity-denied";
+/** `policy-unknown` is no verdict: who may still wait for one waits. */
+export type Denial = "identity-required" | "identity-denied" | "policy-denied" | "policy-unknown";
 
-/** Why this client is not let in, or null when it is. `client` is null when it proved nothing. */
-export function denialOf(policy: InboundPolicy, client: ClientIdentity | null): Denial | null {
+type World = Pick<Context, "policy" | "directory">;
+
+/** Why this client is not let in as of now, or null when it is. */
+export function denialOf({ policy, directory }: World, origin: ClientOrigin): Denial | null {
+  if (origin.kind !== "inbound") return null;
+  const denied = denialByFlags(policy, origin.client);
+  if (denied !== null || !directory.hasPolicies) return denied;
+  // Without a target there is nothing to come in to; that is answered where it is looked up.
+  if (origin.target === null) return null;
+  const { peerIp, client } = origin;
+  const portPolicy = directory.policyOf(origin.target.port);
+  if (portPolicy === null) return "policy-unknown";
+  return authorizes(portPolicy, peerIp, client?.identity ?? null) ? null : "policy-denied";
+}
+
+function denialByFlags(policy: InboundPolicy, client: ClientIdentity | null): Denial | null {
   const { requiresIdentity, allowFrom } = policy;
   if (client === null) {
     return requiresIdentity || allowFrom !== null ? "identity-required" : null;
@@ -15,4 +36,23 @@ export function denialOf(policy: InboundPolicy, client: ClientIdentity | null): 
     return null;
   }
   return "identity-denied";
+}
+
+/** What is waited for before a client can be judged, or null: it can be now, or has waited already. */
+export function unjudgedPort({ policy, directory }: World, origin: ClientOrigin): number | null {
+  const { client, hasWaited, kind, target } = origin;
+  if (kind !== "inbound" || hasWaited || target === null || !directory.hasPolicies) return null;
+  if (directory.policyOf(target.port) !== null || denialByFlags(policy, client) !== null)
+    return null;
+  return target.port;
+}
+
+/**
+ * Whether the policy of the port that a client wants says that its bytes are not looked at. Asked when
+ * a connection begins: one that was taken for HTTP stays HTTP.
+ */
+export function isOpaque({ directory }: World, origin: ClientOrigin): boolean {
+  const { kind, target } = origin;
+  if (kind !== "inbound" || target === null) return false;
+  return directory.policyOf(target.port)?.isOpaque === true;
 }

@@ -4,7 +4,6 @@ import type { ClientIdField } from "../codec/http1/client-id.ts";
 import type { SocketAddress } from "../mesh/address.ts";
 import type { Identity } from "../mesh/credentials.ts";
 import type { ListenerKind, Speaks } from "../mesh/snapshot.ts";
-import type { ProxyErrorCode } from "./errors.ts";
 
 export type ClientOrigin = {
   readonly kind: ListenerKind;
@@ -20,10 +19,12 @@ export type ClientOrigin = {
   readonly speaks: Speaks | null;
   /** The client's address as text. */
   readonly peer: string;
+  /** … and as 4 or 16 bytes; null when it is not known. */
+  readonly peerIp: Uint8Array | null;
   /** Who the client has proved to be. */
   readonly client: ClientIdentity | null;
-  /** Why nothing of this client is let through. */
-  readonly denied: ProxyErrorCode | null;
+  /** The policy of its port did not come in time: it is not waited for once more. */
+  readonly hasWaited: boolean;
 };
 
 /** A client that showed a certificate which holds. */
@@ -42,4 +43,6 @@ export interface Client {
   drain(): void;
   /** Cuts it now, and calls off what it waits for. */
   onFault(): void;
+  /** A new snapshot came, with policies of ports: whoever holds something open looks if it still may. */
+  onPolicyChange(): void;
 }

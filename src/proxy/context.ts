@@ -20,9 +20,9 @@ import type { Http2Request } from "./http2-request.ts";
 import type { UpstreamStream } from "./http2-upstream-stream.ts";
 import { IN_FLIGHT_MAX } from "./limits.ts";
 import { MeshTls } from "./mesh-tls.ts";
+import type { OpenTunnel } from "./open-tunnel.ts";
 import type { Pools } from "./pool.ts";
 import { Recycler } from "./recycler.ts";
-import type { Tunnel } from "./tunnel.ts";
 import type { Watch } from "./watch.ts";
 
 export class Context {
@@ -39,7 +39,7 @@ export class Context {
   readonly detectTimeoutMs: number;
   /** Client connections that speak HTTP or have not yet been joined. */
   readonly clients = new Set<Client>();
-  readonly tunnels = new Set<Tunnel>();
+  readonly tunnels = new Set<OpenTunnel>();
   /** Whoever is told of each request; null while nobody is, and then no request is described. */
   watch: Watch | null = null;
   isDraining = false;

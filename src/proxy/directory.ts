@@ -1,11 +1,17 @@
 /**
- * The worker's view of the newest snapshot: services by name and by their further names. A name that
- * it lacks is asked for once, and whoever needs it waits, in bounded number, until the next snapshot
- * or the deadline.
+ * The worker's view of the newest snapshot: services by name and by their further names, and policies
+ * by port. What it lacks is asked for once per snapshot, and whoever needs it waits, in bounded number,
+ * until the next one or the deadline.
  */
 import { lookupKeys } from "../mesh/authority.ts";
+import type { PortPolicy } from "../mesh/policy.ts";
 import type { Service, Snapshot } from "../mesh/snapshot.ts";
 import { QUEUE_MAX } from "./limits.ts";
+
+/** What a snapshot lacks: a service by its name, or the policy of a port of the application. */
+export type Missing =
+  | { readonly kind: "name"; readonly authority: string }
+  | { readonly kind: "port"; readonly port: number };
 
 /** Told once that the directory changed; it looks its name up again. */
 export interface Waiter {
@@ -21,12 +27,21 @@ export class Directory {
   #clients: ReadonlyMap<string, number> = new Map();
   readonly #met = new Set<string>();
   readonly #meet: (client: string) => void;
+  /** null: there are none, and none are needed. Before the first snapshot nothing is known of them. */
+  #policies: ReadonlyMap<number, PortPolicy> | null = new Map();
+  readonly #askedPorts = new Set<number>();
+  readonly #askPort: (port: number) => void;
   /** Rises with each snapshot, so that whoever keeps a service knows when to look again. */
   version = 0;
 
-  constructor(ask: (authority: string) => void, meet: (client: string) => void) {
+  constructor(
+    ask: (authority: string) => void,
+    meet: (client: string) => void,
+    askPort: (port: number) => void,
+  ) {
     this.#ask = ask;
     this.#meet = meet;
+    this.#askPort = askPort;
   }
 
   /**
@@ -69,16 +84,37 @@ export class Directory {
     return this.#services.get(service.name) ?? { ...service, endpoints: [] };
   }
 
-  /** Asks for a name and has `waiter` told of the next snapshot. False: too many wait already. */
-  wait(authority: string, waiter: Waiter): boolean {
+  /** Whether ports have policies at all. */
+  get hasPolicies(): boolean {
+    return this.#policies !== null;
+  }
+
+  /** The policy of a port of the application, or null when the snapshot does not have it. */
+  policyOf(port: number): PortPolicy | null {
+    return this.#policies?.get(port) ?? null;
+  }
+
+  /** Asks for what is missing; `waiter` is told of the next snapshot. False: too many wait already. */
+  wait(missing: Missing, waiter: Waiter): boolean {
     if (this.#waiters.size >= QUEUE_MAX) return false;
     this.#waiters.add(waiter);
-    const { dns } = lookupKeys(authority);
-    if (!this.#asked.has(dns)) {
-      this.#asked.add(dns);
-      this.#ask(authority);
-    }
+    if (missing.kind === "name") this.#askName(missing.authority);
+    else this.askPort(missing.port);
     return true;
+  }
+
+  #askName(authority: string): void {
+    const { dns } = lookupKeys(authority);
+    if (this.#asked.has(dns)) return;
+    this.#asked.add(dns);
+    this.#ask(authority);
+  }
+
+  /** Asks for the policy of a port, once per snapshot. */
+  askPort(port: number): void {
+    if (this.#askedPorts.has(port)) return;
+    this.#askedPorts.add(port);
+    this.#askPort(port);
   }
 
   stopWaiting(waiter: Waiter): void {
@@ -96,8 +132,11 @@ export class Directory {
     this.#services = services;
     this.#aliases = aliases;
     this.#clients = new Map(snapshot.clients.map(({ name, series }) => [name, series]));
+    const { inbound } = snapshot;
+    this.#policies = inbound === null ? null : new Map(inbound.map((each) => [each.port, each]));
     this.version = snapshot.version;
     this.#asked.clear();
+    this.#askedPorts.clear();
     const waiters = this.#waiters;
     this.#waiters = new Set();
     for (const waiter of waiters) waiter.onDirectoryChange();

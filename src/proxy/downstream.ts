@@ -130,14 +130,12 @@ export class Downstream extends RespondingClient implements Requester {
     }
     const route = this.#router.route(bytes, base, head);
     if (route.kind === "unknown") {
-      if (!this.context.directory.wait(route.authority, this)) {
-        return this.#replyOnly("overloaded", head, past);
-      }
+      if (!this.waitFor(route.missing, this)) return this.#replyOnly("overloaded", head, past);
       this.#state = State.waiting;
       this.#dropHead();
-      this.arm(limits.FAILFAST_MS);
       return past;
     }
+    this.endWait();
     const { outcome } = this.#exchange;
     if (this.context.watch !== null) outcome.describe(this, bytes, base, head, route);
     if (route.kind === "refused") return this.#replyOnly(route.code, head, past);
@@ -261,7 +259,7 @@ export class Downstream extends RespondingClient implements Requester {
   protected override onTimer(): void {
     if (this.#state === State.waiting) {
       this.context.directory.stopWaiting(this);
-      return this.#refuseWith("failfast");
+      return this.#refuseWith(this.endWait());
     }
     if (this.#state === State.head && this.#head !== null) {
       return this.#refuseWith("request-timeout");

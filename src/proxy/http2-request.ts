@@ -3,8 +3,9 @@
  *
  *   head ──▶ waiting ──▶ exchange ──▶ over
  *
- * It waits for the name to be looked up, and in any case for the end of what was read together with
- * its head: a request that is reset in the same breath (CVE-2023-44487) never reaches a backend.
+ * It waits for the name to be looked up or its port's policy to come, and in any case for the end of
+ * what was read together with its head: a request that is reset in the same breath (CVE-2023-44487)
+ * never reaches a backend.
  */
 
 import { type Http1Error, statusOf } from "../codec/http1/errors.ts";
@@ -16,7 +17,7 @@ import { ErrorCode } from "../codec/http2/error-code.ts";
 import { Timer } from "../lib/timer-wheel.ts";
 import { CHUNK_BYTES, OUTPUT } from "../net/arena.ts";
 import type { ResetBy } from "../protocol/http2/stream.ts";
-import type { Waiter } from "./directory.ts";
+import type { Missing, Waiter } from "./directory.ts";
 import type { ProxyErrorCode } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import type { Http2Downstream } from "./http2-downstream.ts";
@@ -36,8 +37,9 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
   #owed = 0;
   #route: ServiceRoute | null = null;
   #isRetired = false;
-  /** While the name is looked up. */
+  /** While it waits for what the snapshot lacks. */
   #timer: Timer | null = null;
+  #lateCode: ProxyErrorCode = "failfast";
 
   constructor(downstream: Http2Downstream) {
     super(downstream);
@@ -81,7 +83,7 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
     if (route.kind !== "refused" && context.enter()) {
       this.#state = State.waiting;
       if (!this.#exchange.hold(head, base, isEnd)) return this.#giveUp("no-memory");
-      if (route.kind === "unknown") return this.#wait(route.authority);
+      if (route.kind === "unknown") return this.#wait(route.missing);
       this.#route = route;
       return this.downstream.beginLater(this);
     }
@@ -98,10 +100,11 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
     this.#exchange.resume(route);
   }
 
-  #wait(authority: string): void {
+  #wait(missing: Missing): void {
     const { clock, timers } = this.context.io.loop;
-    if (!this.context.directory.wait(authority, this)) return this.#giveUp("overloaded");
-    this.#timer ??= new Timer(() => this.#giveUp("failfast"));
+    if (!this.context.directory.wait(missing, this)) return this.#giveUp("overloaded");
+    this.#lateCode = missing.kind === "port" ? "policy-unknown" : "failfast";
+    this.#timer ??= new Timer(() => this.#giveUp(this.#lateCode));
     if (this.#timer.deadlineMs === 0) timers.arm(this.#timer, clock.nowMs + FAILFAST_MS);
   }
 
@@ -111,7 +114,7 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
     const { base, head } = this.#exchange.held;
     if (head === null || this.#route !== null) return;
     const route = this.downstream.router.route(this.downstream.bytes, base, head);
-    if (route.kind === "unknown") return this.#wait(route.authority);
+    if (route.kind === "unknown") return this.#wait(route.missing);
     if (route.kind === "refused") return this.#giveUp(route.code);
     this.#stopWaiting();
     this.#state = State.exchange;

@@ -4,10 +4,12 @@
  * client, and its first bytes are looked at as the acceptor would have. So MySQL and SMTP need no
  * list of ports and wait for no timeout.
  */
+import { CONTENT_TYPE_HANDSHAKE } from "../codec/tls/record.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import { CONTENT, INPUT } from "../net/arena.ts";
 import { BROKEN, Connection, END, type Io, WAIT } from "../net/connection.ts";
 import { detect } from "../protocol/detect.ts";
+import { type Denial, denialOf, isOpaque, unjudgedPort } from "./admit.ts";
 import type { ClientOrigin } from "./client.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { ClosingClient } from "./closing-client.ts";
@@ -58,6 +60,8 @@ export class OpaqueClient extends ClientConnection {
   #heldUntilMs = 0;
   /** Then whatever the client has said decides. */
   #deadlineMs = 0;
+  /** Who may not come in unless it proves who it is must have begun to do so by then. */
+  #helloByMs = 0;
 
   constructor(context: Context, fd: number, origin: ClientOrigin, isUndecided: boolean) {
     super(context, fd, origin);
@@ -65,17 +69,38 @@ export class OpaqueClient extends ClientConnection {
   }
 
   begin(): void {
-    if (!this.#isUndecided && this.#isHttpOnly) return this.#refuse("not-http");
     const { detectTimeoutMs } = this.context;
     const { nowMs } = this.io.loop.clock;
+    this.#helloByMs = nowMs + detectTimeoutMs;
+    if (this.#mayBeTls) this.#heldUntilMs = nowMs + Math.min(LATE_HELLO_MS, detectTimeoutMs);
+    this.#judge();
+  }
+
+  /** Dials, if this client may come in as of now. */
+  #judge(): void {
+    const isJudged = unjudgedPort(this.context, this.origin) === null;
+    if (isJudged && !this.#isUndecided && this.#isHttpOnly) return this.#refuse("not-http");
     // Who must prove who it is may still do so; nothing is dialled for it before.
-    if (this.#mayBeTls && this.origin.denied !== null) {
-      this.arm(detectTimeoutMs);
+    if (this.#mayBeTls && this.#denial !== null) {
+      this.arm(Math.max(this.#helloByMs - this.io.loop.clock.nowMs, 0));
       return;
     }
-    if (this.#mayBeTls) this.#heldUntilMs = nowMs + Math.min(LATE_HELLO_MS, detectTimeoutMs);
     this.arm(FAILFAST_MS);
     this.#lookUp();
+  }
+
+  /** Why this client may not come in as of now. Not that a policy has yet to come: that is waited for. */
+  get #denial(): Denial | null {
+    const isWaiting = unjudgedPort(this.context, this.origin) !== null;
+    return isWaiting ? null : denialOf(this.context, this.origin);
+  }
+
+  /** What was opened for a client that may not come in any more is closed; it may still prove itself. */
+  override onPolicyChange(): void {
+    const isUnderWay = this.#dial !== null || this.#server !== null;
+    if (!this.isOpen || isUnderWay !== (denialOf(this.context, this.origin) !== null)) return;
+    this.#callOff();
+    this.#judge();
   }
 
   /** What comes may be a hello for us that is late. */
@@ -89,9 +114,7 @@ export class OpaqueClient extends ClientConnection {
   }
 
   override onDeferred(): void {
-    if (!this.isOpen) return;
-    const isRefused = this.#mayBeTls && this.origin.denied !== null;
-    if (this.#dial === null && this.#server === null && !isRefused) this.#lookUp();
+    if (this.isOpen && this.#dial === null && this.#server === null) this.#judge();
   }
 
   protected override onReady(): void {
@@ -108,6 +131,10 @@ export class OpaqueClient extends ClientConnection {
   }
 
   protected override onClosing(): void {
+    this.#callOff();
+  }
+
+  #callOff(): void {
     this.context.directory.stopWaiting(this);
     this.#dial?.cancel();
     this.#dropServer();
@@ -119,9 +146,10 @@ export class OpaqueClient extends ClientConnection {
     const route = routeTo(this.context, this.origin, authority);
     if (route.kind === "refused") return this.#refuse(route.code);
     if (route.kind === "unknown") {
-      if (!this.context.directory.wait(authority, this)) this.#refuse("overloaded");
+      if (!this.waitFor(route.missing, this)) this.#refuse("overloaded");
       return;
     }
+    this.endWait();
     if (!this.context.enter()) return this.#refuse("overloaded");
     this.#dial = new EndpointDial(
       this.context,
@@ -141,10 +169,11 @@ export class OpaqueClient extends ClientConnection {
     this.#dial = null;
     this.#endpoint = endpoint;
     this.#server = new Listening(this.io, dial, () => this.#onServerSpoke());
-    if (!this.#isUndecided) return this.#join();
+    if (!this.#isUndecided || (this.#isOpaquePort && !this.#mayBeTls)) return this.#join();
     this.#deadlineMs = this.io.loop.clock.nowMs + this.context.detectTimeoutMs;
     this.arm(this.context.detectTimeoutMs);
-    if (this.readable) this.#lookAtClient(false);
+    // What was too little to tell the protocol by is enough where none is looked for.
+    if (this.readable || this.#isOpaquePort) this.#lookAtClient(false);
     if (this.#server?.hasSpoken) this.#onServerSpoke();
   }
 
@@ -160,7 +189,13 @@ export class OpaqueClient extends ClientConnection {
 
   /** What the target speaks was said, and it is HTTP: other bytes are not for it. */
   get #isHttpOnly(): boolean {
-    return this.origin.speaks === "http1" || this.origin.speaks === "http2";
+    const { speaks } = this.origin;
+    return (speaks === "http1" || speaks === "http2") && !this.#isOpaquePort;
+  }
+
+  /** By policy no bytes are looked at, but for those of a hello that asks for us. */
+  get #isOpaquePort(): boolean {
+    return isOpaque(this.context, this.origin);
   }
 
   /** The client spoke before the server did. */
@@ -174,19 +209,22 @@ export class OpaqueClient extends ClientConnection {
       if (isFinal) this.#join();
       return;
     }
-    const verdict = detect(arena.bytes, INPUT, INPUT + count, isFinal);
+    const isHello = this.#mayBeTls && arena.bytes[INPUT] === CONTENT_TYPE_HANDSHAKE;
+    const isLast = isFinal || (this.#isOpaquePort && !isHello);
+    const verdict = detect(arena.bytes, INPUT, INPUT + count, isLast);
     if (verdict.kind === "incomplete") {
       this.readable = false;
       return;
     }
     if (this.#mayBeTls) {
-      const { denied } = this.origin;
       if (this.context.mesh.isOurs(verdict.sni)) return this.#become(this.context.terminateTls);
-      if (denied !== null) return this.#refuse(denied);
+      const denial = this.#denial;
+      if (denial !== null) return this.#refuse(denial);
       // It is looked at again when there is a server.
       if (this.#server === null) return;
     }
     this.context.count("client_spoke_first");
+    if (this.#isOpaquePort) return this.#join();
     const isHttp = verdict.protocol === "http1" || verdict.reason === "malformed-request-line";
     if (verdict.protocol === "http2") return this.#become(http2Client);
     if (!isHttp) return this.#isHttpOnly ? this.#refuse("not-http") : this.#join();
@@ -207,10 +245,8 @@ export class OpaqueClient extends ClientConnection {
   }
 
   #become(make: Context["terminateTls"]): void {
-    this.context.directory.stopWaiting(this);
     this.retire();
-    this.#dial?.cancel();
-    this.#dropServer();
+    this.#callOff();
     const client = make(this.context, this.fd, this.origin);
     client.takeOver(this);
     this.context.clients.add(client);
@@ -226,9 +262,9 @@ export class OpaqueClient extends ClientConnection {
   }
 
   protected override onTimer(): void {
-    const { denied } = this.origin;
-    if (this.#mayBeTls && denied !== null) return this.#refuse(denied);
-    if (this.#server === null) return this.#refuse("failfast");
+    const denial = this.#denial;
+    if (this.#mayBeTls && denial !== null) return this.#refuse(denial);
+    if (this.#server === null) return this.#refuse(this.endWait());
     const leftMs = this.#deadlineMs - this.io.loop.clock.nowMs;
     if (leftMs <= 0) return this.#lookAtClient(true);
     // The hold is over: what the server said meanwhile counts.

@@ -2,12 +2,13 @@
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Dial, DialFailure } from "../net/dial.ts";
+import type { ClientOrigin } from "./client.ts";
 import type { Context } from "./context.ts";
 import { dialEndpoint } from "./dial-endpoint.ts";
 import { counterOfDial, type ProxyErrorCode } from "./errors.ts";
 import { FAILFAST_MS, TRIES_MAX } from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
-import { joinTunnel, type Traffic } from "./tunnel.ts";
+import { joinTunnel, type Traffic, type Tunnel } from "./tunnel.ts";
 
 const NONE_TRIED: readonly Endpoint[] = [];
 
@@ -113,24 +114,29 @@ export function codeOf(why: DialFailure): ProxyErrorCode {
   }
 }
 
+export type OpenTunnel = Tunnel & { readonly origin: ClientOrigin };
+
 /**
  * Joins a client with an open endpoint, whose place in the balancer and whose `tcp_open` the caller
  * has taken; both are given back when both directions are over.
  */
 export function startTunnel(
   context: Context,
-  client: Connection,
+  client: Connection & { readonly origin: ClientOrigin },
   server: Connection,
   endpoint: Endpoint,
   early: { readonly start: number; readonly end: number } | null,
   ended: (client: Traffic) => void,
-): void {
+): OpenTunnel {
   context.count("tunnels");
-  const tunnel = joinTunnel(context.io, client, server, early, (fromClient, fromServer) => {
+  const { origin } = client;
+  const joined = joinTunnel(context.io, client, server, early, (fromClient, fromServer) => {
     context.tunnels.delete(tunnel);
     context.balancer.release(endpoint);
     recordClose(context, endpoint.series, fromServer.bytesRead, fromServer.bytesWritten);
     ended(fromClient);
   });
+  const tunnel: OpenTunnel = { ...joined, origin };
   context.tunnels.add(tunnel);
+  return tunnel;
 }

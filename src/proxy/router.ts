@@ -1,14 +1,17 @@
 /**
- * Where a request goes. A connection's requests mostly name the same authority, so the last answer
- * is kept beside the bytes it was found for, and a hit costs one comparison and no string.
+ * Where a request goes, and whether it may. A connection's requests mostly name the same authority, so
+ * the last answer is kept beside the bytes it was found for, and a hit costs one comparison and no
+ * string. Each snapshot ends it, so that every request is judged by the newest policy at no cost.
  */
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import { isLinkLocalIp, parseIp } from "../mesh/address.ts";
 import { splitAuthority } from "../mesh/authority.ts";
 import type { Service } from "../mesh/snapshot.ts";
 import { latin1 } from "./access-log.ts";
+import { denialOf } from "./admit.ts";
 import type { ClientOrigin } from "./client.ts";
 import type { Context } from "./context.ts";
+import type { Missing } from "./directory.ts";
 import type { ProxyErrorCode } from "./errors.ts";
 import { APP_CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS } from "./limits.ts";
 
@@ -20,7 +23,7 @@ export type Route =
       readonly series: number;
       readonly timeoutMs: number;
     }
-  | { readonly kind: "unknown"; readonly authority: string }
+  | { readonly kind: "unknown"; readonly missing: Missing }
   | { readonly kind: "refused"; readonly code: ProxyErrorCode };
 
 export type ServiceRoute = Extract<Route, { kind: "service" }>;
@@ -46,10 +49,10 @@ export class Router {
     if (this.#lastVersion === this.#context.directory.version) {
       if (fixed !== null || equal(bytes, start, end, this.#lastAuthority)) return this.#last;
     }
-    const { denied } = this.#origin;
-    if (denied !== null) return { kind: "refused", code: denied };
+    if (fixed === null && this.#origin.kind === "inbound") {
+      return refusalOf(this.#context, this.#origin) ?? NO_TARGET;
+    }
     if (fixed === null && end === start) return NO_TARGET;
-    if (fixed === null && this.#origin.kind === "inbound") return NO_TARGET;
     const authority = fixed ?? latin1(bytes, start, end);
     const route = routeTo(this.#context, this.#origin, authority);
     if (route.kind === "unknown") return route;
@@ -60,14 +63,27 @@ export class Router {
   }
 }
 
-/** Looks an authority up and refuses what leads back to this process or to a metadata service. */
+/** Of a client that may not come in, or of which that is not known yet; null: it may. */
+function refusalOf(context: Context, origin: ClientOrigin): Route | null {
+  const code = denialOf(context, origin);
+  if (code === null) return null;
+  const { hasWaited, target } = origin;
+  if (code !== "policy-unknown" || hasWaited || target === null) return { kind: "refused", code };
+  return { kind: "unknown", missing: { kind: "port", port: target.port } };
+}
+
+/**
+ * Asks whether a client may come in, looks its authority up, and refuses what leads back to this
+ * process or to a metadata service.
+ */
 export function routeTo(context: Context, origin: ClientOrigin, authority: string): Route {
-  if (origin.denied !== null) return { kind: "refused", code: origin.denied };
+  const refusal = refusalOf(context, origin);
+  if (refusal !== null) return refusal;
   const ip = parseIp((splitAuthority(authority)?.host ?? "").replace(/^\[|\]$/g, ""));
   const isDirect = origin.authority === null;
   if (ip !== null && isDirect && isLinkLocalIp(ip)) return { kind: "refused", code: "forbidden" };
   const service = context.directory.find(authority);
-  if (service === null) return { kind: "unknown", authority };
+  if (service === null) return { kind: "unknown", missing: { kind: "name", authority } };
   // A name that a client brought may lead to a metadata service as well as its address does.
   const isFound = isDirect && service.name.includes(":");
   if (isFound && service.endpoints.some((endpoint) => isLinkLocalIp(endpoint.ip))) {

@@ -5,6 +5,9 @@
  *     │                   └─no header──▶ HTTP/1, HTTP/2 or opaque by its first bytes; silent: opaque
  *     └─failed, late, nobody we know: closed, and counted by its reason
  *
+ * A port that is opaque by its policy is so whatever the header and the bytes say: before the first of
+ * them is looked at, the policy is waited for.
+ *
  * Nothing of the plaintext is looked at before the client is known.
  */
 import { decodeTransportHeader } from "../codec/transport-header.ts";
@@ -14,7 +17,7 @@ import { INPUT } from "../net/arena.ts";
 import { BROKEN, END } from "../net/connection.ts";
 import type { TlsFailure } from "../net/tls-failure.ts";
 import { detect } from "../protocol/detect.ts";
-import { denialOf } from "./admit.ts";
+import { isOpaque, unjudgedPort } from "./admit.ts";
 import type { ClientOrigin } from "./client.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { ClosingClient } from "./closing-client.ts";
@@ -26,7 +29,7 @@ import { HANDSHAKE_TIMEOUT_MS, TLS_SILENCE_MS } from "./limits.ts";
 import { TRANSPORT_ALPN } from "./mesh-tls.ts";
 import { OpaqueClient } from "./opaque-client.ts";
 
-const Phase = { handshake: 0, header: 1, bytes: 2, over: 3 } as const;
+const Phase = { handshake: 0, header: 1, policy: 2, bytes: 3, over: 4 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
 const COUNTERS: Readonly<Record<TlsFailure, CounterName>> = {
@@ -52,6 +55,8 @@ class TlsClient extends ClientConnection implements Handshaking {
   #isInGate = false;
   #isSilent = true;
   #deadlineMs = 0;
+  /** What the transport header says that is spoken; null without one. */
+  #said: "http1" | "http2" | "opaque" | null = null;
   /** What is known of the client from its handshake on. */
   #origin: ClientOrigin;
 
@@ -93,6 +98,7 @@ class TlsClient extends ClientConnection implements Handshaking {
     const { clock } = this.io.loop;
     if (this.#phase === Phase.handshake) this.#refuse("tls_server_timeout");
     else if (this.#phase === Phase.header) this.#refuse("tls_server_transport_header");
+    else if (this.#phase === Phase.policy) this.#admitUnjudged();
     else if (this.#isSilent)
       this.#become(new OpaqueClient(this.context, this.fd, this.#origin, true));
     else if (clock.nowMs >= this.#deadlineMs) this.#decide(true);
@@ -100,6 +106,7 @@ class TlsClient extends ClientConnection implements Handshaking {
   }
 
   protected override onClosing(): void {
+    this.context.directory.stopWaiting(this);
     this.#leaveGate();
   }
 
@@ -111,7 +118,12 @@ class TlsClient extends ClientConnection implements Handshaking {
   #step(): void {
     if (this.#phase === Phase.handshake) this.context.handshakes.request(this);
     else if (this.#phase === Phase.header) this.#readHeader();
+    else if (this.#phase === Phase.policy) this.#admit();
     else if (this.#phase === Phase.bytes) this.#decide(false);
+  }
+
+  onDirectoryChange(): void {
+    if (this.#phase === Phase.policy) this.io.loop.defer(this);
   }
 
   stepHandshake(): void {
@@ -124,13 +136,10 @@ class TlsClient extends ClientConnection implements Handshaking {
     if (client === null) return this.#refuse("tls_server_identity");
     this.#leaveGate();
     this.context.count("tls_server_handshakes");
-    const denied = denialOf(this.context.policy, client);
-    this.#origin = { ...this.origin, client, denied };
-    const hasHeader = tls.alpn() === TRANSPORT_ALPN;
-    this.#phase = hasHeader ? Phase.header : Phase.bytes;
-    const { detectTimeoutMs } = this.context;
-    this.#deadlineMs = this.io.loop.clock.nowMs + detectTimeoutMs;
-    this.arm(hasHeader ? detectTimeoutMs : Math.min(TLS_SILENCE_MS, detectTimeoutMs));
+    this.#origin = { ...this.origin, client };
+    if (tls.alpn() !== TRANSPORT_ALPN) return this.#admit();
+    this.#phase = Phase.header;
+    this.arm(this.context.detectTimeoutMs);
     // What came behind the handshake may be here already.
     this.#step();
   }
@@ -146,13 +155,37 @@ class TlsClient extends ClientConnection implements Handshaking {
     if (!isHeader || target === null) return this.#refuse("tls_server_transport_header");
     this.tls?.skip(result.end - INPUT);
     this.#origin = { ...this.#origin, ...target };
-    if (result.protocol === "http1") return this.#become(this.#http1());
-    if (result.protocol === "http2") return this.#become(this.#http2());
+    this.#said = result.protocol ?? "opaque";
+    this.#admit();
+  }
+
+  /** Client and target are known: what the port's policy says counts before what the client says. */
+  #admit(): void {
+    const port = unjudgedPort(this.context, this.#origin);
+    if (port !== null) {
+      this.#phase = Phase.policy;
+      if (!this.waitFor({ kind: "port", port }, this)) this.#admitUnjudged();
+      return;
+    }
+    const { context } = this;
+    context.directory.stopWaiting(this);
+    if (isOpaque(context, this.#origin)) return this.#become(this.#opaque());
+    if (this.#said === "http1") return this.#become(this.#http1());
+    if (this.#said === "http2") return this.#become(this.#http2());
+    this.#phase = Phase.bytes;
+    const { detectTimeoutMs } = context;
+    this.#deadlineMs = this.io.loop.clock.nowMs + detectTimeoutMs;
+    this.arm(Math.min(TLS_SILENCE_MS, detectTimeoutMs));
     // Called opaque, it is looked at all the same: what is HTTP to the application is HTTP to us, or
     // whoever is in the mesh could write `l5d-client-id` as he likes. The silent need not wait first.
-    this.#phase = Phase.bytes;
-    if (this.peek(INPUT) > 0) this.#decide(false);
-    else this.#become(new OpaqueClient(this.context, this.fd, this.#origin, true));
+    if (this.#said === null || this.peek(INPUT) > 0) this.#decide(false);
+    else this.#become(new OpaqueClient(context, this.fd, this.#origin, true));
+  }
+
+  /** The policy did not come: whatever this client turns out to speak, it is told so. */
+  #admitUnjudged(): void {
+    this.#origin = { ...this.#origin, hasWaited: true };
+    this.#admit();
   }
 
   /**

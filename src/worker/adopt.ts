@@ -2,7 +2,7 @@
 import { formatHostPort, formatIp, type SocketAddress } from "../mesh/address.ts";
 import type { ListenerKind, ThreadStart } from "../mesh/snapshot.ts";
 import { INBOUND_SERIES, INBOUND_TLS_SERIES, OUTBOUND_SERIES } from "../metrics/series.ts";
-import { denialOf } from "../proxy/admit.ts";
+import { isOpaque, unjudgedPort } from "../proxy/admit.ts";
 import type { ClientOrigin } from "../proxy/client.ts";
 import type { ClientConnection } from "../proxy/client-connection.ts";
 import type { Context } from "../proxy/context.ts";
@@ -11,6 +11,7 @@ import { Http2Downstream } from "../proxy/http2-downstream.ts";
 import { OpaqueClient } from "../proxy/opaque-client.ts";
 import { recordOpen } from "../proxy/outcome.ts";
 import { terminateTls } from "../proxy/tls-client.ts";
+import { UnjudgedClient } from "../proxy/unjudged-client.ts";
 import { emptyHandOff, type HandOff, type HandOffRing } from "../shared/hand-off-ring.ts";
 
 /** Connections adopted per turn, so that those that live get theirs. */
@@ -56,11 +57,15 @@ export class Adopter {
     if (origin.series === INBOUND_TLS_SERIES) {
       return terminateTls(this.#context, fd, origin);
     }
-    if (origin.kind !== "forward") {
-      if (protocol === "http1") return new Downstream(this.#context, fd, origin);
-      if (protocol === "http2") return new Http2Downstream(this.#context, fd, origin);
+    const isHttp = protocol === "http1" || protocol === "http2";
+    if (origin.kind === "forward" || !isHttp) {
+      return new OpaqueClient(this.#context, fd, origin, protocol === null);
     }
-    return new OpaqueClient(this.#context, fd, origin, protocol === null);
+    const context = this.#context;
+    if (unjudgedPort(context, origin) === null) return httpClient(context, fd, origin, protocol);
+    return new UnjudgedClient(context, fd, origin, (late) =>
+      httpClient(context, fd, late, protocol),
+    );
   }
 
   /** TLS that asks for our name ends here; for another it is the application's. */
@@ -85,11 +90,25 @@ export class Adopter {
       target,
       speaks: original === null && kind === "inbound" ? (this.#start.app?.speaks ?? null) : null,
       peer: peer === null ? "-" : textOf(peer),
+      peerIp: peer?.ip ?? null,
       isRedirected: original !== null,
       client: null,
-      denied: kind === "inbound" ? denialOf(this.#context.policy, null) : null,
+      hasWaited: false,
     };
   }
+}
+
+/** What was recognised as HTTP is not HTTP to a port whose policy says that it is opaque. */
+function httpClient(
+  context: Context,
+  fd: number,
+  origin: ClientOrigin,
+  protocol: "http1" | "http2",
+): ClientConnection {
+  if (isOpaque(context, origin)) return new OpaqueClient(context, fd, origin, false);
+  return protocol === "http1"
+    ? new Downstream(context, fd, origin)
+    : new Http2Downstream(context, fd, origin);
 }
 
 function address(family: 0 | 4 | 6, ip: Uint8Array, port: number): SocketAddress | null {

@@ -31,6 +31,7 @@ import { attach, isDraining } from "../shared/memory.ts";
 import { WorkerRows } from "../shared/worker-rows.ts";
 import { Adopter } from "./adopt.ts";
 import { stage } from "./faults.ts";
+import { PolicySweep } from "./policy-sweep.ts";
 import { ProofSweep } from "./proof-sweep.ts";
 import type { WorkerStart } from "./start.ts";
 import { Watchers } from "./watchers.ts";
@@ -49,6 +50,7 @@ class Worker {
   readonly #adopter: Adopter;
   readonly #proofs: ProofSweep;
   readonly #watchers: Watchers;
+  readonly #policies: PolicySweep;
   readonly #memory: ReturnType<typeof attach>;
   #turnPeakUs = 0;
   #peakSinceMs = 0;
@@ -73,6 +75,7 @@ class Worker {
       directory: new Directory(
         (authority) => this.#tell({ kind: "resolve", authority }),
         (name) => this.#tell({ kind: "client", name }),
+        (port) => this.#tell({ kind: "port", port }),
       ),
       pools: new Pools(),
       learned: new LearnedTargets(memory),
@@ -89,6 +92,7 @@ class Worker {
     );
     this.#adopter = new Adopter(this.#context, this.#ring, start);
     this.#proofs = new ProofSweep(this.#context);
+    this.#policies = new PolicySweep(this.#context);
   }
 
   async run(): Promise<void> {
@@ -138,6 +142,7 @@ class Worker {
     rows.set(worker, "pooled", this.#context.pools.count + this.#context.http2.count);
     this.#context.http2.sweep(clock.nowMs);
     this.#proofs.sweep(clock.nowMs);
+    this.#policies.sweep(clock.nowMs);
     this.#turnPeakUs = Math.max(this.#turnPeakUs, this.#turnUs());
     if (clock.nowMs - this.#peakSinceMs >= 1_000) {
       rows.set(worker, "turnUs", this.#turnPeakUs);
@@ -221,6 +226,7 @@ class Worker {
     context.pools.keepOnly(isKnown);
     context.http2.keepOnly(isKnown);
     context.directory.replace(snapshot);
+    this.#policies.onSnapshot(this.#loop.clock.nowMs);
     this.#rows.set(this.#data.worker, "snapshot", snapshot.version);
   }
 

@@ -101,6 +101,7 @@ class SelfTest {
     const directory = new Directory(
       () => {},
       () => {},
+      () => {},
     );
     this.#context = new Context({
       io: { arena, loop, descriptors: new Descriptors(arena, table, 0) },

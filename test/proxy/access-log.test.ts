@@ -17,7 +17,8 @@ const PLAIN: ClientOrigin = {
   speaks: null,
   peer: "10.0.0.9:1234",
   client: null,
-  denied: null,
+  peerIp: null,
+  hasWaited: false,
 };
 const endpoint = {
   row: 0,

@@ -23,6 +23,7 @@ function directoryOf(
   const directory = new Directory(
     () => {},
     () => {},
+    () => {},
   );
   directory.replace(snapshot);
   return directory;
