@@ -4,6 +4,17 @@
  * say how long is left without trusting two clocks.
  */
 import type { CertificateView, IdentityState, IdentityStatus } from "../identity/source.ts";
+import {
+  hasFields,
+  isNumber,
+  isNumberOrNull,
+  isText,
+  isTextOrNull,
+  isTexts,
+  isTime,
+  isTimeOrNull,
+  listOf,
+} from "./view-check.ts";
 
 export type IdentityCertificateView = {
   readonly subject: string;
@@ -104,31 +115,9 @@ export function isIdentityView(value: unknown): value is IdentityView {
       last_refresh: isTimeOrNull,
       last_error: isTextOrNull,
       refreshes: (each) => hasFields(each, { ok: isNumber, failed: isNumber }),
-      clock_skew_s: (each) => each === null || isNumber(each),
+      clock_skew_s: isNumberOrNull,
     }) && !(value.state !== "none" && value.source === null)
   );
 }
 
-type Check = (value: unknown) => boolean;
-
-const isText: Check = (value) => typeof value === "string";
-const isNumber: Check = (value) => typeof value === "number";
-const isTextOrNull: Check = (value) => value === null || isText(value);
-const isTexts: Check = (value) => Array.isArray(value) && value.every(isText);
-const isTime: Check = (value) => typeof value === "string" && !Number.isNaN(Date.parse(value));
-const isTimeOrNull: Check = (value) => value === null || isTime(value);
 const DATED = { not_before: isTime, not_after: isTime, sha256: isText } as const;
-
-function listOf(fields: Readonly<Record<string, Check>>): Check {
-  return (value) => Array.isArray(value) && value.every((each) => hasFields(each, fields));
-}
-
-function hasFields<T extends string>(
-  value: unknown,
-  fields: Readonly<Record<T, Check>>,
-): value is Readonly<Record<T, unknown>> {
-  if (typeof value !== "object" || value === null) return false;
-  return Object.entries<Check>(fields).every(([name, check]) =>
-    check((value as Readonly<Record<string, unknown>>)[name]),
-  );
-}

@@ -15,6 +15,15 @@ import { FAILURE_STATUS_MIN, readFigures } from "../metrics/series-figures.ts";
 import type { Counters } from "../shared/counters.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
 import { LATENCY_BOUNDS_MS } from "../shared/layout.ts";
+import {
+  type Check,
+  hasFields,
+  isBoolean,
+  isNumber,
+  isNumberOrNull,
+  isText,
+  isTextOrNull,
+} from "./view-check.ts";
 
 /** Totals. */
 export type StatsFigures = {
@@ -121,3 +130,34 @@ const NO_ENDPOINTS: ReadonlySet<number> = new Set([
   INBOUND_TLS_SERIES,
   OVERFLOW_SERIES,
 ]);
+
+const isNumbers: Check = (value) => Array.isArray(value) && value.every(isNumber);
+
+/** Says whether a JSON value is a view, with as many buckets as bounds ask for. */
+export function isStatsView(value: unknown): value is StatsView {
+  const isRow: Check = (row) =>
+    hasFields(row, {
+      direction: isText,
+      service: isText,
+      endpoint: isText,
+      mtls: isBoolean,
+      peer: isTextOrNull,
+      protocol: isTextOrNull,
+      state: isTextOrNull,
+      pending: isNumberOrNull,
+      requests: isNumber,
+      failures: isNumber,
+      latency_buckets: isNumbers,
+      connections_opened: isNumber,
+      connections_closed: isNumber,
+      read_bytes: isNumber,
+      written_bytes: isNumber,
+    });
+  return hasFields(value, {
+    name: isTextOrNull,
+    now_ms: isNumber,
+    bounds_ms: isNumbers,
+    taps: isNumber,
+    rows: (rows) => Array.isArray(rows) && rows.every(isRow),
+  });
+}

@@ -2,12 +2,9 @@
 import { asksForHelp, type Failure, failure, parseCommand, parseFlags } from "./args.ts";
 import {
   type Configured,
-  checkConfig,
   type DemoConfig,
   demoConfig,
   type Environment,
-  identityConfig,
-  type LookConfig,
   type RunConfig,
   runConfig,
 } from "./config.ts";
@@ -21,6 +18,17 @@ import {
 } from "./control-config.ts";
 import { helpText } from "./help.ts";
 import { COMMAND_NAMES } from "./keys.ts";
+import {
+  checkConfig,
+  identityConfig,
+  type LookConfig,
+  type StatConfig,
+  statConfig,
+  type TapConfig,
+  type TopConfig,
+  tapConfig,
+  topConfig,
+} from "./look-config.ts";
 import { quote } from "./values.ts";
 
 /** sysexits.h EX_USAGE: the command line or the environment was wrong, nothing was started. */
@@ -33,6 +41,9 @@ export type CommandLine =
   | { readonly kind: "control task"; readonly config: ControlTask }
   | { readonly kind: "identity"; readonly config: LookConfig & { readonly isJson: boolean } }
   | { readonly kind: "check"; readonly config: LookConfig }
+  | { readonly kind: "stat"; readonly config: StatConfig }
+  | { readonly kind: "top"; readonly config: TopConfig }
+  | { readonly kind: "tap"; readonly config: TapConfig }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" }
   /** One line for stderr, without its line feed; then exit EXIT_USAGE. */
@@ -62,6 +73,12 @@ export function parseCommandLine(argv: readonly string[], env: Environment): Com
       return line("identity", identityConfig(parsed.argv, env));
     case "check":
       return line("check", checkConfig(parsed.argv, env));
+    case "stat":
+      return line("stat", statConfig(parsed.argv, env));
+    case "top":
+      return line("top", topConfig(parsed.argv, env));
+    case "tap":
+      return line("tap", tapConfig(parsed.argv, env));
     case "version": {
       const flags = parseFlags(command, parsed.argv);
       return flags.ok ? { kind: "version" } : bad(flags);

@@ -24,16 +24,7 @@ import {
   policyOf,
   resolved,
 } from "./identity-config.ts";
-import {
-  type CommandName,
-  DEMO,
-  ENTRY_SEPARATOR,
-  FLAGS,
-  type Flag,
-  IDENTITY_COMMAND,
-  LOOK,
-  RUN,
-} from "./keys.ts";
+import { type CommandName, DEMO, ENTRY_SEPARATOR, FLAGS, type Flag, RUN } from "./keys.ts";
 import { nearest } from "./nearest.ts";
 import { type StateConfig, stateOf } from "./state-config.ts";
 import { type ForwardConfig, quote, type UpstreamEndpoint, Wrong } from "./values.ts";
@@ -128,30 +119,6 @@ export function demoConfig(argv: readonly string[], env: Environment): Configure
     rate: values.one(DEMO.rate),
     plain: values.one(DEMO.plain),
   }));
-}
-
-/** Which running sidecar is looked at. */
-export type LookConfig = { readonly adminUrl: string };
-
-/** Reads the arguments that follow `identity`. */
-export function identityConfig(
-  argv: readonly string[],
-  env: Environment,
-): Configured<LookConfig & { readonly isJson: boolean }> {
-  return configure("identity", argv, env, (values) => ({
-    adminUrl: adminUrl(values),
-    isJson: values.one(IDENTITY_COMMAND.json),
-  }));
-}
-
-/** Reads the arguments that follow `check`. */
-export function checkConfig(argv: readonly string[], env: Environment): Configured<LookConfig> {
-  return configure("check", argv, env, (values) => ({ adminUrl: adminUrl(values) }));
-}
-
-function adminUrl(values: Values): string {
-  const { host, port } = values.one(LOOK.admin);
-  return `http://${formatHostPort(host, port)}`;
 }
 
 export function configure<T>(

@@ -14,6 +14,7 @@ import { ControlError, startControl } from "../control/serve.ts";
 import { readSettings, type Settings } from "../control/settings.ts";
 import { Logger } from "../lib/log.ts";
 import type { ControlRun, ControlTask } from "./control-config.ts";
+import { printed } from "./printed.ts";
 import { StartError } from "./start-error.ts";
 import { untilSignal } from "./until-signal.ts";
 
@@ -35,16 +36,8 @@ export async function control(config: ControlRun): Promise<number> {
 export async function controlTask(task: ControlTask): Promise<number> {
   const text = await perform(task);
   if (text instanceof Fault) throw new StartError(text.reason);
-  await print(text);
+  await printed(text);
   return 0;
-}
-
-/** Resolves when it is written: the program's end would cut what a pipe has not taken yet. */
-function print(text: string): Promise<void> {
-  return new Promise((resolve) => {
-    process.stdout.once("error", () => resolve());
-    process.stdout.write(text, () => resolve());
-  });
 }
 
 async function perform(task: ControlTask): Promise<string | Fault> {

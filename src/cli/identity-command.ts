@@ -107,7 +107,7 @@ export function ask(
   });
 }
 
-function reasonOf(error: Error): string {
+export function reasonOf(error: Error): string {
   const code = "code" in error ? error.code : null;
   if (code === "ECONNREFUSED" || code === "ConnectionRefused") return "no sidecar listens there";
   return escapeUnsafe(error.message.split("\n")[0] ?? "");

@@ -6,6 +6,7 @@ import { WORKERS_MAX } from "../shared/layout.ts";
 import { ANCHOR, CONTROL, ISSUER, TOKEN } from "./control-keys.ts";
 import { IDENTITY } from "./identity-keys.ts";
 import { LOG } from "./log-keys.ts";
+import { IDENTITY_COMMAND, LOOK, STAT, TAP, TOP } from "./look-keys.ts";
 import { MESH } from "./mesh-keys.ts";
 import {
   application,
@@ -18,7 +19,6 @@ import {
   type Parse,
   ports,
   serviceName,
-  target,
   upstream,
 } from "./values.ts";
 
@@ -189,29 +189,6 @@ export type Command = {
   readonly flags: readonly Flag[];
 };
 
-export const LOOK = {
-  admin: {
-    name: "--admin",
-    variable: "OUTRIGGER_ADMIN",
-    placeholder: "IP:PORT",
-    fallback: "127.0.0.1:4191",
-    help: "the admin API of the sidecar to look at",
-    parse: target,
-  },
-} as const satisfies Readonly<Record<string, Flag>>;
-
-export const IDENTITY_COMMAND = {
-  ...LOOK,
-  json: {
-    name: "--json",
-    variable: "OUTRIGGER_IDENTITY_JSON",
-    placeholder: null,
-    fallback: "off",
-    help: "the admin API's answer as it is",
-    parse: onOff,
-  },
-} as const satisfies Readonly<Record<string, Flag>>;
-
 export const COMMANDS = {
   run: {
     summary: "the sidecar beside one application",
@@ -260,6 +237,24 @@ export const COMMANDS = {
     usage: "check [flags]",
     example: "outrigger check --admin 127.0.0.1:4191",
     flags: Object.values<Flag>(LOOK),
+  },
+  stat: {
+    summary: "what running sidecars carry: rates, success, latencies, connections, by service",
+    usage: "stat [flags]",
+    example: "outrigger stat --admin 127.0.0.1:4191 --admin 127.0.0.1:4291 --window 10s",
+    flags: Object.values<Flag>(STAT),
+  },
+  top: {
+    summary: "the same, live until Ctrl-C",
+    usage: "top [flags]",
+    example: "outrigger top --admin 127.0.0.1:4191",
+    flags: Object.values<Flag>(TOP),
+  },
+  tap: {
+    summary: "requests that running sidecars carry, as they end; never headers or content",
+    usage: "tap [flags]",
+    example: "outrigger tap --to web --status 5xx --max 10",
+    flags: Object.values<Flag>(TAP),
   },
   help: {
     summary: "this text, or that of one command",

@@ -33,6 +33,12 @@ async function main(): Promise<number> {
         return print(await identityCommand(line.config));
       case "check":
         return print(await checkCommand(line.config));
+      case "stat":
+        return await (await import("./stat-command.ts")).stat(line.config);
+      case "top":
+        return await (await import("./stat-command.ts")).top(line.config);
+      case "tap":
+        return await (await import("./tap-command.ts")).tap(line.config);
       case "help":
         process.stdout.write(line.text);
         return 0;
