@@ -43,6 +43,7 @@ export function controlConfig(argv: readonly string[], env: Environment): Config
     admin: values.one(CONTROL.admin),
     trustDomain: values.one(CONTROL.trustDomain),
     lifetimeMs: values.one(CONTROL.lifetime),
+    policyFile: values.optional(CONTROL.policy),
     logLevel: values.one(CONTROL.logLevel),
     logFormat: values.one(CONTROL.logFormat),
     shutdownGraceMs: values.one(CONTROL.shutdownGrace),

@@ -65,6 +65,15 @@ export const CONTROL = {
     help: "of sidecars' certificates, which are renewed at 70 % of it",
     parse: duration(LIFETIME_MIN_MS, LIFETIME_MAX_MS),
   },
+  policy: {
+    name: "--policy",
+    variable: "OUTRIGGER_CONTROL_POLICY",
+    placeholder: "FILE",
+    fallback: null,
+    fallbackText: "policy.yaml in --dir, if there is one",
+    help: "who may call whom, and how; read again when it changes, see docs/policy.md",
+    parse: path,
+  },
   ...LOG,
   shutdownGrace: {
     name: "--shutdown-grace",

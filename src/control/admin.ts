@@ -1,17 +1,20 @@
 /** The control plane's admin API: is it alive, is it ready, what has it done. Nothing secret. */
 import { Hono } from "hono";
-import { formatLabels, METRICS_CONTENT_TYPE, MetricsText } from "../metrics/text.ts";
+import type { Logger } from "../lib/log.ts";
+import { METRICS_CONTENT_TYPE } from "../metrics/text.ts";
 import type { ServerCounts } from "../rpc/server-messages.ts";
+import { controlMetrics } from "./admin-metrics.ts";
 import type { Authority } from "./authority/authority.ts";
 import type { Certifier } from "./authority/certify.ts";
-import { REFUSAL_KINDS } from "./authority/refusal.ts";
-import { fingerprintOf, listAnchors } from "./authority/rotation.ts";
+import type { MeshService } from "./mesh-service.ts";
+import { servicesText, servicesView } from "./services-view.ts";
 
 export type ControlAdminDeps = {
   readonly authority: Authority;
   readonly certifier: Certifier;
   readonly counts: () => ServerCounts;
-  readonly wallMs: () => number;
+  readonly meshService: MeshService;
+  readonly log: Pick<Logger, "error">;
 };
 
 export type ControlAdmin = {
@@ -26,13 +29,26 @@ export function controlAdmin(deps: ControlAdminDeps): ControlAdmin {
   const plain = (text: string, status: number): Response =>
     new Response(text, { status, headers: { "Content-Type": "text/plain; charset=utf-8" } });
   app.get("/live", () => plain("live\n", 200));
-  app.get("/ready", () => {
+  app.get("/ready", (context) => {
     const reason = isDraining ? "draining" : deps.authority.fault;
-    return reason === null ? plain("ready\n", 200) : plain(`not ready: ${reason}\n`, 503);
+    const line = reason === null ? "ready" : `not ready: ${reason}`;
+    const isVerbose = context.req.query("verbose") !== undefined;
+    const lines = [line, ...(isVerbose ? meshLines(deps.meshService) : [])];
+    return plain(lines.map((each) => `${each}\n`).join(""), reason === null ? 200 : 503);
+  });
+  app.get("/services", (context) => {
+    const services = servicesView(deps.meshService.mesh.directory);
+    const { format } = context.req.query();
+    if (format === "text") return plain(servicesText(services), 200);
+    return context.json({ services });
   });
   app.get("/metrics", () => {
     const headers = { "Content-Type": METRICS_CONTENT_TYPE };
-    return new Response(metrics(deps), { headers });
+    return new Response(controlMetrics(deps), { headers });
+  });
+  app.onError((error) => {
+    deps.log.error("the admin API failed", { error });
+    return plain("internal error\n", 500);
   });
   app.notFound(() => new Response(null, { status: 404 }));
   return {
@@ -43,41 +59,15 @@ export function controlAdmin(deps: ControlAdminDeps): ControlAdmin {
   };
 }
 
-function metrics({ authority, certifier, counts }: ControlAdminDeps): string {
-  const text = new MetricsText();
-  text.family("outrigger_control_certificates_issued_total", "counter", "Certificates issued.");
-  text.sample("outrigger_control_certificates_issued_total", "", certifier.issued);
-  const refused = "outrigger_control_certificates_refused_total";
-  text.family(refused, "counter", "Requests for a certificate that were refused.");
-  for (const kind of REFUSAL_KINDS) {
-    text.sample(refused, formatLabels([["reason", kind]]), certifier.refused[kind]);
-  }
-  const { issuer } = authority.state;
-  const expires = "outrigger_control_expiration_timestamp_seconds";
-  text.family(expires, "gauge", "When a certificate of the authority expires, since 1970.");
-  text.sample(
-    expires,
-    formatLabels([
-      ["kind", "issuer"],
-      ["sha256", fingerprintOf(issuer.der)],
-    ]),
-    issuer.notAfterMs / 1e3,
-  );
-  const { connections, calls, ...totals } = counts();
-  text.family("outrigger_control_connections", "gauge", "Connections of sidecars.");
-  text.sample("outrigger_control_connections", "", connections);
-  text.family("outrigger_control_calls", "gauge", "Calls under way.");
-  text.sample("outrigger_control_calls", "", calls);
-  for (const [name, count] of Object.entries(totals)) {
-    const family = `outrigger_control_${name}_total`;
-    text.family(family, "counter", `Events: ${name.replaceAll("_", " ")}.`);
-    text.sample(family, "", count);
-  }
-  const anchors = "outrigger_control_trust_anchors";
-  text.family(anchors, "gauge", "Trust anchors by their part in the mesh.");
-  for (const role of ["active", "next", "old"] as const) {
-    const count = listAnchors(authority.state).filter((anchor) => anchor.role === role).length;
-    text.sample(anchors, formatLabels([["role", role]]), count);
-  }
-  return text.finish();
+/** How the mesh fares. A refused policy is no reason not to be ready: the one before it is in force. */
+function meshLines({ mesh, policySource }: MeshService): readonly string[] {
+  const { directory } = mesh;
+  const { fault, isLoaded, path, policy } = policySource;
+  const inForce = isLoaded ? `${path}, ${policy.services.size} services` : "none, the default";
+  return [
+    `services: ${directory.serviceCount}`,
+    `endpoints: ${directory.endpointCount}, of these leaving: ${directory.leavingCount}`,
+    `policy: ${inForce}`,
+    ...(fault === null ? [] : [`policy refused: ${fault}`]),
+  ];
 }

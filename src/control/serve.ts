@@ -18,6 +18,7 @@ import { Certifier } from "./authority/certify.ts";
 import { Fault } from "./authority/fault.ts";
 import { Refusal } from "./authority/refusal.ts";
 import { TokenCheck } from "./authority/token-check.ts";
+import { MeshService } from "./mesh-service.ts";
 import { OwnCertificate } from "./own-certificate.ts";
 import { methodsOf } from "./services.ts";
 import { trustDomainFault, writeSettings } from "./settings.ts";
@@ -34,6 +35,8 @@ export type ControlConfig = {
   readonly lifetimeMs: number;
   readonly logFormat: "text" | "json";
   readonly shutdownGraceMs: number;
+  /** Its policy; null: `policy.yaml` in `dir`, if there is one. */
+  readonly policyFile: string | null;
 };
 
 export type Control = {
@@ -54,18 +57,8 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
   const arena = new Arena(MAIN_CHUNKS);
   raiseDescriptorLimit(arena);
   const wallMs = Date.now;
-  const audit = auditTrail(config.logFormat);
-  const onFault = (fault: Fault | null): void => {
-    if (fault === null) log.info("the authority's folder is in order again");
-    else log.error("the authority goes on with what it had", { reason: fault.reason });
-  };
-  const { dir, lifetimeMs, trustDomain } = config;
-  const authority = orThrow(
-    await Authority.open({ dir, lifetimeMs, nowMs: wallMs, audit, onFault }),
-  );
-  orThrow(trustDomainFault(dir, trustDomain));
-  const tokens = new TokenCheck(dir, onFault);
-  const certifier = new Certifier({ authority, tokens, trustDomain, audit });
+  const { dir, trustDomain } = config;
+  const { authority, certifier } = await openAuthority(config, log);
   const own = new OwnCertificate({
     authority,
     trustDomain,
@@ -78,10 +71,12 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
   const credentials = await own.start();
   if (credentials instanceof Refusal) throw new ControlError(credentials.reason);
   const leaving = new AbortController();
+  const meshService = await startMeshService(config, log, leaving.signal);
+  const { mesh } = meshService;
   const server = await startServer({
     arena,
     listenFds: [opened.fd],
-    methods: methodsOf({ authority, certifier, wallMs, leaving: leaving.signal }),
+    methods: methodsOf({ authority, certifier, wallMs, leaving: leaving.signal, mesh }),
     credentials,
     onFault: (text) => log.error("the control plane's server failed", { text }),
   });
@@ -91,7 +86,13 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
     log.error("the control plane's server ended", { reason });
     process.exit(1);
   });
-  const admin = controlAdmin({ authority, certifier, counts: () => server.counts, wallMs });
+  const admin = controlAdmin({
+    authority,
+    certifier,
+    counts: () => server.counts,
+    meshService,
+    log,
+  });
   const adminServer = await openHttp(config.admin, admin.fetch);
   if ("error" in adminServer) throw new ControlError(`--admin: ${adminServer.error}`);
   // Tokens that are made from now on name it: not before there is somebody.
@@ -111,11 +112,41 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
       leaving.abort();
       own.stop();
       authority.close();
+      // That streams end now is not their sidecars' doing.
+      meshService.freeze();
       await server.stop(config.shutdownGraceMs);
+      await meshService.stop();
       const late = new Promise<void>((resolve) => setTimeout(resolve, ADMIN_CLOSE_MS).unref());
       await Promise.race([adminServer.close(), late]);
     },
   };
+}
+
+async function openAuthority(
+  { dir, lifetimeMs, logFormat, trustDomain }: ControlConfig,
+  log: Logger,
+): Promise<{ readonly authority: Authority; readonly certifier: Certifier }> {
+  const audit = auditTrail(logFormat);
+  const onFault = (fault: Fault | null): void => {
+    if (fault === null) log.info("the authority's folder is in order again");
+    else log.error("the authority goes on with what it had", { reason: fault.reason });
+  };
+  const nowMs = Date.now;
+  const authority = orThrow(await Authority.open({ dir, lifetimeMs, nowMs, audit, onFault }));
+  orThrow(trustDomainFault(dir, trustDomain));
+  const tokens = new TokenCheck(dir, onFault);
+  return { authority, certifier: new Certifier({ authority, tokens, trustDomain, audit }) };
+}
+
+async function startMeshService(
+  { dir, policyFile, trustDomain }: ControlConfig,
+  log: Logger,
+  leaving: AbortSignal,
+): Promise<MeshService> {
+  const options = { dir, policyFile, trustDomain, log, wallMs: Date.now, leaving };
+  const started = await MeshService.start(options);
+  if ("refused" in started) throw new ControlError(started.refused);
+  return started;
 }
 
 function openListener(arena: Arena, { host, port }: HostPort): Listening {

@@ -11,7 +11,12 @@ import { RpcError, Status, statusOf } from "../rpc/status.ts";
 import type { Authority } from "./authority/authority.ts";
 import type { Certifier } from "./authority/certify.ts";
 import { Refusal } from "./authority/refusal.ts";
-import { CERTIFY, WATCH_TRUST } from "./names.ts";
+import { announce, withdraw } from "./methods/announce.ts";
+import { getDestination } from "./methods/destination.ts";
+import type { Mesh } from "./methods/mesh.ts";
+import { getOutbound, getPort, watchOutbound, watchPort } from "./methods/policies.ts";
+import { getProfile } from "./methods/profile.ts";
+import * as names from "./names.ts";
 import { trustFeed } from "./trust-feed.ts";
 
 export type Services = {
@@ -21,20 +26,45 @@ export type Services = {
   readonly wallMs: () => number;
   /** Aborted when it stops: whoever watches is sent away, to ask elsewhere or later. */
   readonly leaving: AbortSignal;
+  readonly mesh: Mesh;
 };
+
+type StreamOf = (mesh: Mesh, request: Uint8Array, call: CallInfo) => AsyncIterable<Uint8Array>;
+type AnswerOf = (mesh: Mesh, request: Uint8Array, call: CallInfo) => Promise<Uint8Array>;
+
+const STREAMS: readonly (readonly [path: string, stream: StreamOf])[] = [
+  [names.GET_DESTINATION, getDestination],
+  [names.GET_PROFILE, getProfile],
+  [names.WATCH_PORT, watchPort],
+  [names.WATCH_OUTBOUND, watchOutbound],
+  [names.ANNOUNCE, announce],
+];
+const ANSWERS: readonly (readonly [path: string, answer: AnswerOf])[] = [
+  [names.GET_PORT, getPort],
+  [names.GET_OUTBOUND, getOutbound],
+  [names.WITHDRAW, withdraw],
+];
 
 export function methodsOf(services: Services): RpcMethod[] {
   return [
     {
       kind: "unary",
-      path: CERTIFY,
+      path: names.CERTIFY,
       handler: (request, call) => certify(services, request, call),
     },
     {
       kind: "server-streaming",
-      path: WATCH_TRUST,
+      path: names.WATCH_TRUST,
       handler: (_request, call) => watchTrust(services, call),
     },
+    ...STREAMS.map(([path, stream]): RpcMethod => {
+      const handler = (request: Uint8Array, call: CallInfo) => stream(services.mesh, request, call);
+      return { kind: "server-streaming", path, handler };
+    }),
+    ...ANSWERS.map(([path, answer]): RpcMethod => {
+      const handler = (request: Uint8Array, call: CallInfo) => answer(services.mesh, request, call);
+      return { kind: "unary", path, handler };
+    }),
   ];
 }
 

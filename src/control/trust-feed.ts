@@ -6,37 +6,23 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { TrustUpdateSchema } from "../proto/trust_pb.ts";
 import type { Authority } from "./authority/authority.ts";
+import { follow } from "./feed.ts";
 
 /** As much of a hash as tells two states apart. */
 const STATE_BYTES = 16;
 
 /** Yields encoded TrustUpdates until one of the `ends` is aborted. */
-export async function* trustFeed(
+export function trustFeed(
   authority: Authority,
   ends: readonly AbortSignal[],
 ): AsyncGenerator<Uint8Array> {
-  let wakeUp: () => void = () => {};
-  const onEnd = (): void => wakeUp();
-  const isOver = (): boolean => ends.some((end) => end.aborted);
-  const unsubscribe = authority.subscribe(() => wakeUp());
-  for (const end of ends) end.addEventListener("abort", onEnd);
-  try {
-    for (let told = 0; !isOver(); ) {
-      if (authority.version === told) {
-        await new Promise<void>((resolve) => {
-          wakeUp = resolve;
-          // Either may have happened before this was listened for.
-          if (isOver() || authority.version !== told) resolve();
-        });
-        continue;
-      }
-      told = authority.version;
-      yield update(authority);
-    }
-  } finally {
-    unsubscribe();
-    for (const end of ends) end.removeEventListener("abort", onEnd);
-  }
+  let told = 0;
+  const next = (): Uint8Array | null => {
+    if (authority.version === told) return null;
+    told = authority.version;
+    return update(authority);
+  };
+  return follow(next, (wake) => authority.subscribe(wake), ends);
 }
 
 function update(authority: Authority): Uint8Array {

@@ -27,7 +27,7 @@ const log = new Logger({ level: "error", format: "text" });
 const random = (): number => randomBytes(4).readUInt32LE();
 
 function start(dir: string): Promise<Control> {
-  const own = { dir, listen: ANYWHERE, advertise: null, admin: ANYWHERE };
+  const own = { dir, listen: ANYWHERE, advertise: null, admin: ANYWHERE, policyFile: null };
   const times = { lifetimeMs: HOUR_MS, shutdownGraceMs: GRACE_MS };
   return startControl({ ...own, ...times, trustDomain: "cluster.local", logFormat: "text" }, log);
 }

@@ -1,0 +1,35 @@
+/** Who calls: only those of the mesh are answered, and under the name that their certificate has. */
+import { parseIp, unmapIp } from "../../mesh/address.ts";
+import { identityFor } from "../../mesh/identity.ts";
+import { type ServiceName, serviceName } from "../../mesh/service-name.ts";
+import type { CallInfo } from "../../rpc/server-handle.ts";
+import { RpcError, Status } from "../../rpc/status.ts";
+
+export type Caller = {
+  /** `web.default.serviceaccount.identity.outrigger.cluster.local`. */
+  readonly identity: string;
+  /** The service that has its name. */
+  readonly own: ServiceName;
+  /** Where the connection comes from: 4 or 16 bytes, IPv4 never mapped. */
+  readonly ip: Uint8Array;
+  /** Names the connection. */
+  readonly connection: string;
+};
+
+/** Throws UNAUTHENTICATED for whom we have not certified ourselves. */
+export function callerOf({ peer }: CallInfo, trustDomain: string): Caller {
+  const identity = peer.isTls ? (peer.identity?.dns ?? null) : null;
+  const [name = "", namespace = ""] = identity?.split(".") ?? [];
+  const own = serviceName(name, namespace, trustDomain);
+  const isOurs = identity !== null && identityFor(name, namespace, trustDomain)?.dns === identity;
+  const ip = parseIp(hostOf(peer.address));
+  if (!isOurs || own === null || ip === null) {
+    throw new RpcError(Status.unauthenticated, "only for those who show a certificate of the mesh");
+  }
+  return { identity, own, ip: unmapIp(ip), connection: peer.address };
+}
+
+/** `ip:port` or `[ip]:port`. */
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+}

@@ -1,0 +1,92 @@
+/** The part of a policy file that says who may come in. */
+import { parseIp, unmapIp } from "../../mesh/address.ts";
+import { expandName, type IdentityDefaults, identityFor } from "../../mesh/identity.ts";
+import type { Authorization, Network } from "../../mesh/policy.ts";
+import { DEFAULT_RULE, type PortRule } from "./policy.ts";
+import { type Place, quoted } from "./yaml-place.ts";
+
+/** Of one rule: each is looked at for each connection. */
+const ENTRIES_MAX = 1_000;
+
+type AccessFields = Partial<Record<"allow" | "networks" | "opaque", Place>>;
+type Clients = Authorization["clients"];
+
+/** What is not said is as `above`: of a port, what holds for its service. */
+export function parseAccess(
+  { allow, networks, opaque }: AccessFields,
+  above: PortRule | null,
+  defaults: IdentityDefaults,
+): PortRule {
+  const rule = above ?? DEFAULT_RULE;
+  const isOpaque = opaque?.flag() ?? rule.isOpaque;
+  const clients =
+    allow === undefined
+      ? rule.authorizations.map((each) => each.clients)
+      : parseAllow(allow, defaults);
+  const nets =
+    networks === undefined ? (rule.authorizations[0]?.networks ?? []) : parseNetworks(networks);
+  const authorizations = clients.map((each) => ({ networks: nets, clients: each }));
+  return { isOpaque, authorizations };
+}
+
+function parseAllow(place: Place, defaults: IdentityDefaults): readonly Clients[] {
+  const items = place.list("names, *.NAMESPACE, meshed or anyone");
+  if (items.length > ENTRIES_MAX) place.fail(`more than ${ENTRIES_MAX} entries`);
+  const identities: string[] = [];
+  const suffixes: string[] = [];
+  const others: Clients[] = [];
+  for (const item of items) {
+    const text = item.text("a name, *.NAMESPACE, meshed or anyone");
+    if (text === "anyone" || text === "meshed") others.push({ kind: text });
+    else if (text.startsWith("*.")) suffixes.push(suffixOf(item, text.slice(2), defaults));
+    else identities.push(nameOf(item, text, defaults));
+  }
+  const isNamed = identities.length + suffixes.length > 0;
+  return [...others, ...(isNamed ? [{ kind: "named" as const, identities, suffixes }] : [])];
+}
+
+/** The names of a whole namespace end in it and what follows. */
+function suffixOf(place: Place, namespace: string, { trustDomain }: IdentityDefaults): string {
+  const name = namespace.includes(".") ? null : identityFor("x", namespace, trustDomain)?.dns;
+  if (name === null || name === undefined) {
+    return place.fail(`${quoted(`*.${namespace}`)}: ${quoted(namespace)} is no namespace`);
+  }
+  return name.slice(1);
+}
+
+/** Returns the whole name that a workload's certificate has: of NAME, NAME.NS, or as it is. */
+export function parseName(place: Place, defaults: IdentityDefaults): string {
+  return nameOf(place, place.text("a name"), defaults);
+}
+
+function nameOf(place: Place, text: string, defaults: IdentityDefaults): string {
+  return expandName(text, defaults) ?? place.fail(`${quoted(text)} is no name of a workload`);
+}
+
+function parseNetworks(place: Place): Authorization["networks"] {
+  const items = place.list("address blocks such as 10.0.0.0/8");
+  if (items.length === 0) place.fail("a list of no networks lets nobody in: leave it out");
+  if (items.length > ENTRIES_MAX) place.fail(`more than ${ENTRIES_MAX} entries`);
+  return items.map((item) => {
+    const text = item.text("an address block such as 10.0.0.0/8");
+    const net = parseNetwork(text);
+    if (net === null) return item.fail(`${quoted(text)} is no address block such as 10.0.0.0/8`);
+    return { net, except: [] };
+  });
+}
+
+/** Returns an address block, or one address as a block; null if bits after the prefix are set. */
+export function parseNetwork(text: string): Network | null {
+  const [ipText = "", lengthText, ...rest] = text.split("/");
+  const ip = parseIp(ipText);
+  if (ip === null || rest.length > 0 || unmapIp(ip) !== ip) return null;
+  const bits = ip.length * 8;
+  if (lengthText !== undefined && !/^(?:0|[1-9][0-9]{0,2})$/.test(lengthText)) return null;
+  const prefixLength = lengthText === undefined ? bits : Number(lengthText);
+  if (prefixLength > bits) return null;
+  const isClean = ip.every((byte, index) => {
+    const kept = Math.min(Math.max(prefixLength - index * 8, 0), 8);
+    return (byte & (0xff >> kept)) === 0;
+  });
+  return isClean ? { ip, prefixLength } : null;
+}
