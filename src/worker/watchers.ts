@@ -4,15 +4,22 @@ import type { Context } from "../proxy/context.ts";
 import { Tap, type TapPort } from "../proxy/tap.ts";
 import { Watch } from "../proxy/watch.ts";
 
+/** Of a worker's context, what is needed of it. */
+export type Watched = Pick<Context, "watch" | "count"> & {
+  readonly io: { readonly loop: Pick<Context["io"]["loop"], "timers"> & Clocked };
+};
+
+type Clocked = { readonly clock: { readonly nowMs: number } };
+
 export class Watchers {
-  readonly #context: Context;
+  readonly #context: Watched;
   readonly #access: ((line: string) => void) | null;
   readonly #send: (id: number, events: ArrayBuffer, dropped: number) => void;
   #taps: readonly Tap[] = [];
 
   /** `access` takes a line of the access log, `send` a batch of the tap `id`. */
   constructor(
-    context: Context,
+    context: Watched,
     access: ((line: string) => void) | null,
     send: (id: number, events: ArrayBuffer, dropped: number) => void,
   ) {

@@ -8,15 +8,13 @@ import type { Program } from "./program.ts";
 export type Tapping = {
   readonly events: readonly TapEvent[];
   dropped(): number;
-  /** Lines that say no more than that it lives. */
-  beats(): number;
   close(): void;
 };
 
 /** `query` without `?`. Resolves when the program taps. */
 export function openTap(program: Program, query = ""): Promise<Tapping> {
   const events: TapEvent[] = [];
-  let [dropped, beats, rest] = [0, 0, ""];
+  let [dropped, rest] = [0, ""];
   return new Promise((resolve, reject) => {
     const url = `http://127.0.0.1:${program.port("admin")}/tap?${query}`;
     const onResponse = (response: IncomingMessage): void => {
@@ -26,10 +24,8 @@ export function openTap(program: Program, query = ""): Promise<Tapping> {
         const lines = `${rest}${chunk.toString()}`.split("\n");
         rest = lines.pop() ?? "";
         for (const line of lines) {
-          if (line === "") {
-            beats++;
-            continue;
-          }
+          // It says that it lives.
+          if (line === "") continue;
           const value = JSON.parse(line) as TapEvent | { dropped: number };
           if ("dropped" in value) dropped += value.dropped;
           else events.push(value);
@@ -37,7 +33,6 @@ export function openTap(program: Program, query = ""): Promise<Tapping> {
         resolve({
           events,
           dropped: () => dropped,
-          beats: () => beats,
           close: () => request.destroy(),
         });
       });
@@ -70,7 +65,8 @@ export function flood(port: number, path: string, count: number): Promise<void> 
     socket.on("data", (chunk: Buffer) => {
       const text = `${tail}${chunk.toString("latin1")}`;
       seen += text.split(answer).length - 1;
-      tail = text.slice(text.lastIndexOf(answer) === -1 ? -answer.length : -(answer.length - 1));
+      // Too short to be an answer by itself.
+      tail = text.slice(1 - answer.length);
       if (seen >= count) {
         socket.removeAllListeners("close");
         socket.destroy();
