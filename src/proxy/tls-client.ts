@@ -91,7 +91,8 @@ class TlsClient extends ClientConnection implements Handshaking {
 
   /** A handshake under way goes on, for the request behind it; the response will say close. */
   drain(): void {
-    if (this.#phase !== Phase.handshake && this.#isSilent) this.close();
+    const isLookedAt = this.#phase === Phase.header || this.#phase === Phase.bytes;
+    if (isLookedAt && this.#isSilent) this.close();
   }
 
   protected override onTimer(): void {

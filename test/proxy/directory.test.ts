@@ -1,6 +1,7 @@
 import * as assert from "uvu/assert";
 import type { Service, Snapshot } from "../../src/mesh/snapshot.ts";
-import { Directory } from "../../src/proxy/directory.ts";
+import { Directory, type Missing, type Waiter } from "../../src/proxy/directory.ts";
+import { QUEUE_MAX } from "../../src/proxy/limits.ts";
 import { suite } from "../support/test.ts";
 
 const test = suite("proxy/directory");
@@ -13,20 +14,26 @@ function directoryOf(
   names: readonly string[],
   aliases: Readonly<Record<string, string>>,
 ): Directory {
-  const snapshot: Snapshot = {
+  const directory = new Directory(
+    () => {},
+    () => {},
+    () => {},
+  );
+  directory.replace(snapshotOf(names, aliases));
+  return directory;
+}
+
+function snapshotOf(
+  names: readonly string[],
+  aliases: Readonly<Record<string, string>> = {},
+): Snapshot {
+  return {
     version: 7,
     services: names.map(service),
     aliases: Object.entries(aliases).map(([name, target]) => ({ name, service: target })),
     inbound: null,
     clients: [],
   };
-  const directory = new Directory(
-    () => {},
-    () => {},
-    () => {},
-  );
-  directory.replace(snapshot);
-  return directory;
 }
 
 const WEB = "web.default.svc.mesh.local";
@@ -65,6 +72,34 @@ test("a backend is found by its name in the snapshot, and is empty when it is no
   assert.is(directory.backend("web-v2", parent).name, "web-v2");
   const missing = directory.backend("alias", parent);
   assert.equal(missing, { name: "alias", series: 1, endpoints: [], failure: null, routes: [] });
+});
+
+test("what is missing is asked for once per snapshot, and a bounded number of waiters is told", () => {
+  const asked: (string | number)[] = [];
+  const ask = (what: string | number): void => void asked.push(what);
+  const directory = new Directory(ask, () => {}, ask);
+  let told = 0;
+  const waiter = (): Waiter => ({ onDirectoryChange: () => void told++ });
+  const missing: Missing[] = [
+    { kind: "name", authority: "web" },
+    { kind: "port", port: 80 },
+    { kind: "name", authority: "WEB:80" },
+    { kind: "port", port: 80 },
+    { kind: "port", port: 81 },
+  ];
+  for (const each of missing) assert.is(directory.wait(each, waiter()), true);
+  directory.askPort(81);
+  assert.equal(asked, ["web", 80, 81]);
+  directory.replace(snapshotOf([]));
+  assert.is(told, missing.length);
+  directory.askPort(80);
+  assert.equal(asked, ["web", 80, 81, 80]);
+  for (let count = 0; count < QUEUE_MAX; count++) {
+    assert.is(directory.wait({ kind: "port", port: count }, waiter()), true);
+  }
+  const before = asked.length;
+  assert.is(directory.wait({ kind: "port", port: 65_535 }, waiter()), false);
+  assert.is(asked.length, before, "who does not wait does not ask");
 });
 
 test.run();
