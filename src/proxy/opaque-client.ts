@@ -95,14 +95,6 @@ export class OpaqueClient extends ClientConnection {
     return isWaiting ? null : denialOf(this.context, this.origin);
   }
 
-  /** What was opened for a client that may not come in any more is closed; it may still prove itself. */
-  override onPolicyChange(): void {
-    const isUnderWay = this.#dial !== null || this.#server !== null;
-    if (!this.isOpen || isUnderWay !== (denialOf(this.context, this.origin) !== null)) return;
-    this.#callOff();
-    this.#judge();
-  }
-
   /** What comes may be a hello for us that is late. */
   get #mayBeTls(): boolean {
     const isInbound = this.origin.kind === "inbound" && this.tls === null;
@@ -110,11 +102,19 @@ export class OpaqueClient extends ClientConnection {
   }
 
   onDirectoryChange(): void {
-    if (this.isOpen && this.#dial === null) this.io.loop.defer(this);
+    if (this.isOpen) this.io.loop.defer(this);
   }
 
+  override onPolicyChange(): void {
+    this.onDirectoryChange();
+  }
+
+  /** What was opened for a client that may not come in any more is closed; it may still prove itself. */
   override onDeferred(): void {
-    if (this.isOpen && this.#dial === null && this.#server === null) this.#judge();
+    const isUnderWay = this.#dial !== null || this.#server !== null;
+    if (!this.isOpen || (isUnderWay && denialOf(this.context, this.origin) === null)) return;
+    this.#callOff();
+    this.#judge();
   }
 
   protected override onReady(): void {

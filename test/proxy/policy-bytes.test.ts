@@ -233,13 +233,18 @@ test("before the policy is known nothing is read; then it says what the bytes ar
     tlsClient(rig.port, mesh.client, "\x01tls\n"),
   ]);
   await eventually(() => rig.asked.length === 1);
+  const silent = rig.count("detect_silent");
+  const half = new Plain(rig.port);
+  await rig.counts("detect_silent", silent + 1);
+  // Half of something that would be waited for, were it not for the policy.
+  half.write("GE");
   await lapse(150);
   assert.is(app.sockets.length, before);
   assert.equal(rig.asked, [app.port]);
   await rig.publish(rig.opaque(ANYONE));
-  await Promise.all([clients[0]?.has(request), clients[1]?.has("\x01raw\n")]);
+  await Promise.all([clients[0]?.has(request), clients[1]?.has("\x01raw\n"), half.has("GE")]);
   await Promise.all([peers[0]?.receives(request), peers[1]?.receives("\x01tls\n")]);
-  for (const client of clients) client.socket.destroy();
+  for (const client of [...clients, half]) client.socket.destroy();
   for (const peer of peers) peer.close();
   await rig.assertQuiet();
 });
