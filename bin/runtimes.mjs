@@ -68,12 +68,14 @@ export function takeFlag(args, name, fallback) {
 /** Runs a child on this terminal, passes signals on, and ends as it ends. */
 export function run([command, args]) {
   const child = spawn(command, args, { stdio: "inherit", env: childEnv });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]) {
     let lastMs = Number.NEGATIVE_INFINITY;
     process.on(signal, () => {
-      // On a terminal Ctrl-C reaches the whole group, the child too; npm then passes it on again.
+      // On a terminal Ctrl-C, or Ctrl-\, reaches the whole group, the child too; npm then passes it
+      // on again.
       // A second signal means "at once" to outrigger, so an echo must not become one.
-      if (signal === "SIGINT" && process.stdin.isTTY) return;
+      const isTyped = signal === "SIGINT" || signal === "SIGQUIT";
+      if (isTyped && process.stdin.isTTY) return;
       if (performance.now() - lastMs < 300) return;
       lastMs = performance.now();
       child.kill(signal);

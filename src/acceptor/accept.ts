@@ -1,7 +1,7 @@
 /** Accepting on one listener, edge-triggered: until it fails, then again upon the next edge. */
 import { assert } from "../lib/assert.ts";
 import { Timer } from "../lib/timer-wheel.ts";
-import type { ListenerSpec } from "../mesh/snapshot.ts";
+import type { ListenerKind, ListenerSpec } from "../mesh/snapshot.ts";
 import { Errno } from "../net/constants.ts";
 import { errno, libc } from "../net/libc.ts";
 import { accept } from "../net/listener.ts";
@@ -37,6 +37,10 @@ export class ListenerHandler implements Deferred {
     this.#retry = new Timer(() => acceptor.loop.guard(this, () => this.#resume()));
     this.#place = acceptor.loop.poller.add(listener.fd, this, true);
     assert(this.#place >= 0, `listener ${index}: epoll_ctl failed`);
+  }
+
+  get kind(): ListenerKind {
+    return this.#listener.kind;
   }
 
   onEvents(): void {

@@ -1,7 +1,7 @@
 /** The acceptor thread: listeners, commands, and nothing that waits. */
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { assert } from "../lib/assert.ts";
-import type { FromWorker, ThreadStart } from "../mesh/snapshot.ts";
+import type { FromWorker, ListenerKind, ThreadStart } from "../mesh/snapshot.ts";
 import { libc } from "../net/libc.ts";
 import { drainWake } from "../net/wake.ts";
 import { ListenerHandler } from "./accept.ts";
@@ -16,10 +16,13 @@ export type AcceptorStart = {
 };
 
 /**
- * `stop-accepting`: closes the listeners; what is being looked at gets its verdict soon, and then
+ * `stop-inbound`: closes the listeners for traffic to the application, and tells when none of it waits
+ * for a verdict any more. `stop-accepting`: closes the listeners; what is being looked at gets its verdict soon, and then
  * this thread ends. `exit`: closes what is left and ends at once.
  */
-export type AcceptorCommand = { readonly kind: "stop-accepting" } | { readonly kind: "exit" };
+export type AcceptorCommand = {
+  readonly kind: "stop-inbound" | "stop-accepting" | "exit";
+};
 
 /** Runs until it is told to stop accepting and nothing waits for a verdict any more. */
 export async function runAcceptor({ start, port, wakeFd }: AcceptorStart): Promise<void> {
@@ -34,6 +37,7 @@ export async function runAcceptor({ start, port, wakeFd }: AcceptorStart): Promi
   };
   loop.onTurn = () => {
     acceptor.countViolations();
+    commands.tellInbound();
     if (commands.isStopping && acceptor.pending.size === 0) loop.stop();
   };
   // What was sent before the wake-up descriptor was registered may have made no edge.
@@ -47,6 +51,8 @@ export async function runAcceptor({ start, port, wakeFd }: AcceptorStart): Promi
 
 class Commands {
   isStopping = false;
+  #isInboundStopped = false;
+  #isInboundTold = false;
   readonly #acceptor: Acceptor;
   readonly #handlers: readonly ListenerHandler[];
   readonly #port: MessagePort;
@@ -75,16 +81,32 @@ class Commands {
     for (;;) {
       const received = receiveMessageOnPort(this.#port) as { message: AcceptorCommand } | undefined;
       if (received === undefined) return;
-      this.#stopAccepting();
-      if (received.message.kind === "exit") this.#acceptor.loop.stop();
+      const { kind } = received.message;
+      if (kind === "stop-inbound") this.#stop((each) => each === "inbound");
+      else this.#stopAccepting();
+      if (kind === "exit") this.#acceptor.loop.stop();
     }
   }
 
   #stopAccepting(): void {
     if (this.isStopping) return;
     this.isStopping = true;
-    for (const handler of this.#handlers) handler.stop();
-    for (const pending of this.#acceptor.pending) pending.hurry();
+    this.#stop(() => true);
+  }
+
+  #stop(isMeant: (kind: ListenerKind) => boolean): void {
+    for (const handler of this.#handlers) if (isMeant(handler.kind)) handler.stop();
+    for (const pending of this.#acceptor.pending) if (isMeant(pending.kind)) pending.hurry();
+    this.#isInboundStopped = true;
+  }
+
+  /** Once, when all inbound connections are with a worker or closed. */
+  tellInbound(): void {
+    if (!this.#isInboundStopped || this.#isInboundTold) return;
+    for (const { kind } of this.#acceptor.pending) if (kind === "inbound") return;
+    this.#isInboundTold = true;
+    const message: FromWorker = { kind: "inbound-drained" };
+    this.#port.postMessage(message);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { Timer } from "../lib/timer-wheel.ts";
 import type { Protocol } from "../mesh/protocol.ts";
-import type { ListenerSpec } from "../mesh/snapshot.ts";
+import type { ListenerKind, ListenerSpec } from "../mesh/snapshot.ts";
 import { INPUT, INPUT_BYTES, NONE } from "../net/arena.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLRDHUP } from "../net/constants.ts";
 import { peek, setReceiveLowWater } from "../net/listener.ts";
@@ -43,6 +43,11 @@ export class Pending implements Pollable {
     this.#listener = listener;
     this.#timer = new Timer(() => acceptor.loop.guard(this, () => this.#onTimer()));
     this.#deadlineMs = acceptor.loop.clock.nowMs + acceptor.start.detectTimeoutMs;
+  }
+
+  /** Of the listener that it came to. */
+  get kind(): ListenerKind {
+    return this.#listener.kind;
   }
 
   /** Looks at once: most clients' first bytes are there already. */

@@ -7,13 +7,7 @@
 import type { Upstream } from "../discovery/registry.ts";
 import { assert } from "../lib/assert.ts";
 import type { LogFormat, LogLevel } from "../lib/log.ts";
-import {
-  formatHostPort,
-  type HostPort,
-  isUnspecifiedIp,
-  parseIp,
-  unmapIp,
-} from "../mesh/address.ts";
+import type { HostPort } from "../mesh/address.ts";
 import type { InboundPolicy } from "../mesh/snapshot.ts";
 import { ENDPOINTS_MAX } from "../shared/layout.ts";
 import { type Failure, failure, type ParsedFlags, parseFlags } from "./args.ts";
@@ -25,6 +19,7 @@ import {
   resolved,
 } from "./identity-config.ts";
 import { type CommandName, DEMO, ENTRY_SEPARATOR, FLAGS, type Flag, RUN } from "./keys.ts";
+import { listenersProblem } from "./listeners-problem.ts";
 import { nearest } from "./nearest.ts";
 import { type StateConfig, stateOf } from "./state-config.ts";
 import { type ForwardConfig, quote, type UpstreamEndpoint, Wrong } from "./values.ts";
@@ -41,6 +36,8 @@ export const FORWARDS_MAX = 64;
 const MOVABLE = ["inbound", "outbound", "admin"] as const;
 
 export type RunConfig = {
+  /** The application to start, with its arguments; null: it is started by somebody else. */
+  readonly command: readonly string[] | null;
   /** The service this application is, in lower case. */
   readonly name: string | null;
   readonly app: UpstreamEndpoint | null;
@@ -88,6 +85,7 @@ export function runConfig(argv: readonly string[], env: Environment): Configured
     const identity = identityOf(values, name);
     const { defaults } = identity;
     const config: RunConfig = {
+      command: values.rest,
       name,
       app: values.optional(RUN.app),
       inbound: values.one(RUN.inbound),
@@ -130,7 +128,11 @@ export function configure<T>(
 ): Configured<T> {
   const flags = parseFlags(command, argv);
   if (!flags.ok) return flags;
-  if (flags.rest !== null) return failure("--: running a command is not supported yet");
+  if (flags.rest !== null && command !== "run")
+    return failure(`${command}: unexpected argument "--"`);
+  if (flags.rest?.[0] === "" || flags.rest?.length === 0) {
+    return failure("--: expected a command and its arguments");
+  }
   const word = flags.words[wordsMax];
   if (word !== undefined) return failure(`${command}: unexpected argument ${quote(word)}`);
   const values = new Values(flags, env);
@@ -144,11 +146,14 @@ export class Values {
   problem: string | null = null;
   /** What was given beside the flags. */
   readonly words: readonly string[];
+  /** What follows `--`. */
+  readonly rest: readonly string[] | null;
   readonly #flags: ParsedFlags["values"];
   readonly #env: Environment;
 
   constructor(flags: ParsedFlags, env: Environment) {
     this.words = flags.words;
+    this.rest = flags.rest === null ? null : Object.freeze([...flags.rest]);
     this.#flags = flags.values;
     this.#env = env;
   }
@@ -230,32 +235,4 @@ function upstreamsProblem({
     return `--forward: ${forwards.length} listeners: expected at most ${FORWARDS_MAX}`;
   }
   return null;
-}
-
-/** Two listeners on one address and port; found here, before the first of them is bound. */
-function listenersProblem(config: RunConfig): string | null {
-  const listeners: readonly [string, HostPort][] = [
-    [RUN.inbound.name, config.inbound],
-    [RUN.outbound.name, config.outbound],
-    [RUN.admin.name, config.admin],
-    ...config.forwards.map(({ listen }): [string, HostPort] => [RUN.forward.name, listen]),
-  ];
-  for (const [index, [flag, at]] of listeners.entries()) {
-    const former = listeners.slice(0, index).find(([, other]) => overlap(at, other));
-    if (former === undefined) continue;
-    const text = quote(formatHostPort(at.host, at.port));
-    return `${flag}: ${text}: ${former[0]} listens there already`;
-  }
-  return null;
-}
-
-/** All addresses of a family (`0.0.0.0`) contain each of them. */
-function overlap(a: HostPort, b: HostPort): boolean {
-  if (a.port === 0 || a.port !== b.port) return false;
-  const [ipA, ipB] = [parseIp(a.host), parseIp(b.host)];
-  if (ipA === null || ipB === null) return a.host === b.host;
-  const [bytesA, bytesB] = [unmapIp(ipA), unmapIp(ipB)];
-  if (bytesA.length !== bytesB.length) return false;
-  if (isUnspecifiedIp(bytesA) || isUnspecifiedIp(bytesB)) return true;
-  return bytesA.every((byte, index) => byte === bytesB[index]);
 }

@@ -191,8 +191,8 @@ export type Command = {
 
 export const COMMANDS = {
   run: {
-    summary: "the sidecar beside one application",
-    usage: "run [flags]",
+    summary: "the sidecar beside one application; with a command, starts and ends it too",
+    usage: "run [flags] [-- COMMAND ARGS…]",
     example: "outrigger run --app 127.0.0.1:8080 --upstream web=127.0.0.1:8081,127.0.0.1:8082",
     flags: Object.values<Flag>(RUN),
   },

@@ -7,21 +7,23 @@ import { adminApp } from "../admin/app.ts";
 import { Taps } from "../admin/taps.ts";
 import { resolveHost } from "../discovery/dns.ts";
 import { Registry } from "../discovery/registry.ts";
+import { assert } from "../lib/assert.ts";
 import { Logger } from "../lib/log.ts";
 import { StateFolder } from "../lib/state-folder.ts";
 import { writeStderr } from "../lib/stderr.ts";
-import { formatHostPort, formatIp } from "../mesh/address.ts";
+import { formatHostPort, formatIp, isUnspecifiedIp } from "../mesh/address.ts";
 import type { ListenerSpec, ThreadStart } from "../mesh/snapshot.ts";
 import { SeriesRegistry } from "../metrics/series.ts";
 import { Arena } from "../net/arena.ts";
 import { Clock } from "../net/clock.ts";
 import { raiseDescriptorLimit } from "../net/listener.ts";
-import { type HttpServer, runtime } from "../net/runtime.ts";
+import { runtime } from "../net/runtime.ts";
 import { Counters } from "../shared/counters.ts";
 import { WORKERS_MAX } from "../shared/layout.ts";
-import { allocate, type Memory, startDraining } from "../shared/memory.ts";
+import { allocate, type Memory } from "../shared/memory.ts";
 import { adminDeps } from "./admin-deps.ts";
 import type { RunConfig } from "./config.ts";
+import { Drain } from "./drain.ts";
 import { applicationOf, openAdmin, openListeners } from "./listeners.ts";
 import type { IdentityOptions, SidecarIdentity } from "./start-identity.ts";
 import { Threads } from "./threads.ts";
@@ -37,15 +39,21 @@ export type Sidecar = {
   /** Where it listens, `kind host:port` each, the admin API last. */
   readonly bound: readonly string[];
   readonly adminPort: number;
-  /** Drains; resolves when nothing is left or the grace is over. */
-  stop(): Promise<void>;
+  /** Where the application reaches others, `http://HOST:PORT`. */
+  readonly outboundUrl: string;
+  /** Why it is not ready, one line each; empty when it is. */
+  reasons(): readonly string[];
+  /** Finishes what goes to the application; what comes from it goes on. At most `maxMs`. */
+  drainInbound(maxMs: number): Promise<void>;
+  /** Drains; resolves when nothing is left or the grace, or `maxMs`, is over. */
+  stop(maxMs?: number): Promise<void>;
 };
 
 /** Starts a sidecar in this process. Throws StartError when it cannot. */
 export async function startSidecar(config: RunConfig, log: Logger): Promise<Sidecar> {
   const ground = await prepare(config, log);
   const { arena, folder, identity, listeners, memory, counters, series, nowMs } = ground;
-  const state = { isDraining: false, isReady: false };
+  let isStarted = false;
   const registry = new Registry({
     memory,
     upstreams: config.upstreams,
@@ -73,37 +81,39 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
     onTap: (batch, onRead) => taps.take(batch, onRead),
   });
   const bound = describeBound(listeners, formatHostPort(config.admin.host, adminServer.port));
-  const admin = adminApp(
-    adminDeps({
-      memory,
-      counters,
-      series,
-      registry,
-      threads,
-      config,
-      log,
-      bound,
-      identity,
-      taps,
-      isReady: () => state.isReady && !state.isDraining,
-      shutdown: () => stopRequested(),
-      nowMs,
-    }),
-  );
+  const rest = { memory, registry, taps, adminServer, identity, folder };
+  const drain = new Drain({ log, threads, ...rest });
+  const deps = adminDeps({
+    memory,
+    counters,
+    series,
+    registry,
+    threads,
+    config,
+    log,
+    bound,
+    identity,
+    taps,
+    isReady: () => isStarted && !drain.isBegun,
+    shutdown: () => stopRequested(),
+    nowMs,
+  });
+  const admin = adminApp(deps);
   identity?.deliverTo((credentials) => threads.use(credentials));
   await registry.start();
   await threads.start(registry.snapshot());
-  state.isReady = true;
+  isStarted = true;
   for (const line of bound) log.info(`listening: ${line}`);
   log.info("ready", { workers: memory.layout.workers, runtime: runtime.name });
-  const stop = (): Promise<void> => {
-    if (state.isDraining) return Promise.resolve();
-    state.isDraining = true;
-    const rest = { memory, registry, taps, adminServer, identity, folder };
-    return drain({ config, log, threads, ...rest });
-  };
   stopRequested = () => process.kill(process.pid, "SIGTERM");
-  return { bound, adminPort: adminServer.port, stop };
+  return {
+    bound,
+    adminPort: adminServer.port,
+    outboundUrl: outboundUrl(listeners),
+    reasons: () => deps.isReady().reasons,
+    drainInbound: (maxMs) => drain.inbound(maxMs),
+    stop: (maxMs = config.shutdownGraceMs) => drain.all(maxMs),
+  };
 }
 
 /** What a sidecar stands on, made or opened before any of it runs. */
@@ -166,64 +176,37 @@ function threadStart(
   };
 }
 
+/** For an application on this host, which reaches a listener on all addresses by loopback. */
+function outboundUrl(listeners: readonly ListenerSpec[]): string {
+  const found = listeners.find(({ kind }) => kind === "outbound");
+  assert(found !== undefined, "there is an outbound listener");
+  const { ip, port } = found;
+  const loopback = ip.length === 4 ? "127.0.0.1" : "::1";
+  const host = isUnspecifiedIp(ip) ? loopback : formatIp(ip);
+  return `http://${formatHostPort(host, port)}`;
+}
+
 /** `kind host:port` of each listener, the admin API last. */
 function describeBound(listeners: readonly ListenerSpec[], admin: string): string[] {
   const lines = listeners.map((l) => `${l.kind} ${formatHostPort(formatIp(l.ip), l.port)}`);
   return [...lines, `admin ${admin}`];
 }
 
-type Draining = {
-  readonly config: RunConfig;
-  readonly log: Logger;
-  readonly threads: Threads;
-  readonly memory: Memory;
-  readonly registry: Registry;
-  readonly taps: Taps;
-  readonly adminServer: HttpServer;
-  readonly identity: SidecarIdentity | null;
-  readonly folder: StateFolder;
-};
-
-/** Nothing new, then what is in flight, up to the grace; the admin API goes last. */
-async function drain(running: Draining): Promise<void> {
-  const { config, log, threads, memory } = running;
-  log.info("draining", { graceMs: config.shutdownGraceMs });
-  await threads.stopAccepting();
-  startDraining(memory);
-  threads.wakeAll();
-  const isDrained = await within(threads.drained(), config.shutdownGraceMs);
-  if (!isDrained) log.warn("the grace is over; what was still in flight is cut");
-  running.registry.stop();
-  await running.identity?.stop();
-  await within(running.folder.flush(), FLUSH_MS);
-  running.taps.end();
-  await within(running.adminServer.close(), ADMIN_CLOSE_MS);
-}
-
-/** The admin API's own connections are not waited for longer. */
-const ADMIN_CLOSE_MS = 500;
-
-/** A disk that hangs must not keep the process. */
-const FLUSH_MS = 1_000;
-
-/** Runs a sidecar until SIGTERM or SIGINT; a second one ends it at once. */
+/**
+ * Runs a sidecar until SIGTERM or SIGINT, or beside a command until that ends; a second signal ends
+ * it at once. Returns the status to exit with.
+ */
 export async function run(config: RunConfig): Promise<number> {
   const log = new Logger({ level: config.logLevel, format: config.logFormat });
+  const { command, shutdownGraceMs: graceMs } = config;
+  const commands = command === null ? null : await import("./run-command.ts");
   const sidecar = await startSidecar(config, log);
+  if (command !== null && commands !== null) {
+    return await commands.runCommand({ command, graceMs, sidecar, log });
+  }
   await untilSignal();
   await sidecar.stop();
   return 0;
-}
-
-/** Resolves to whether `work` was over in time. */
-async function within(work: Promise<void>, ms: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const isInTime = await Promise.race([work.then(() => true), late]);
-  clearTimeout(timer);
-  return isInTime;
 }
 
 /** Of every thread, the acceptor's last. */

@@ -6,22 +6,20 @@
 import { networkInterfaces } from "node:os";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { pack } from "msgpackr";
+import type { AcceptorCommand } from "../acceptor/main.ts";
 import type { Logger } from "../lib/log.ts";
 import { parseIp } from "../mesh/address.ts";
 import type { Credentials } from "../mesh/credentials.ts";
 import type { FromWorker, Snapshot, ThreadStart, ToWorker } from "../mesh/snapshot.ts";
 import type { TapOrder } from "../mesh/tap.ts";
-import { Counter } from "../metrics/catalog.ts";
 import type { Arena } from "../net/arena.ts";
-import { libc } from "../net/libc.ts";
 import { isThreadAlive, poolFor } from "../net/thread.ts";
 import { createWake, wake } from "../net/wake.ts";
-import { Counters } from "../shared/counters.ts";
-import { DescriptorTable } from "../shared/descriptor-table.ts";
-import { EndpointRows } from "../shared/endpoint-rows.ts";
-import { SERIES_MAX, SeriesField, WorkerState } from "../shared/layout.ts";
+import { WorkerState } from "../shared/layout.ts";
 import type { Memory } from "../shared/memory.ts";
 import { WorkerRows } from "../shared/worker-rows.ts";
+import { bury } from "./bury.ts";
+import { InboundDrain } from "./inbound-drain.ts";
 
 /** Pause before a worker that died is replaced: a loop of deaths must not become a busy one. */
 const RESTART_MS = 100;
@@ -59,11 +57,13 @@ export class Threads {
   #snapshot: ArrayBuffer | null = null;
   #credentials: Credentials | null = null;
   #orders: readonly TapOrder[] = [];
+  readonly #inbound: InboundDrain;
   #isStopping = false;
 
   constructor(options: ThreadsOptions) {
     this.#options = options;
     this.rows = new WorkerRows(options.memory);
+    this.#inbound = new InboundDrain(options.memory.layout.workers);
     this.#ownIps = Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])
       .map(({ address }) => parseIp(address.split("%")[0] ?? ""))
@@ -115,11 +115,30 @@ export class Threads {
     return least;
   }
 
+  /**
+   * Closes the listeners for traffic to the application. Resolves when none of its connections waits
+   * in the acceptor any more; then the workers may be told.
+   */
+  async stopInbound(): Promise<void> {
+    if (this.#acceptor === null) return;
+    const { port, wakeFd, ended } = this.#acceptor;
+    const command: AcceptorCommand = { kind: "stop-inbound" };
+    port.postMessage(command);
+    wake(this.#options.arena, wakeFd);
+    await Promise.race([this.#inbound.acceptor(), ended]);
+  }
+
+  /** Resolves when no worker serves a connection to the application, tunnels aside. */
+  async inboundDrained(): Promise<void> {
+    await this.#inbound.workers();
+  }
+
   /** Stops accepting; the workers drain by the flag in shared memory. */
   async stopAccepting(): Promise<void> {
     this.#isStopping = true;
     if (this.#acceptor === null) return;
-    this.#acceptor.port.postMessage({ kind: "stop-accepting" });
+    const command: AcceptorCommand = { kind: "stop-accepting" };
+    this.#acceptor.port.postMessage(command);
     wake(this.#options.arena, this.#acceptor.wakeFd);
     // It hands on what it still holds; the workers must not have ended by then.
     await this.#acceptor.ended;
@@ -153,6 +172,7 @@ export class Threads {
     const ready = new Promise<void>((resolve) => {
       port1.on("message", (message: FromWorker) => {
         if (message.kind === "ready") resolve();
+        else if (message.kind === "inbound-drained") this.#inbound.workerSaid(worker);
         else if (message.kind === "tap") {
           onTap(message, () => {
             const isAlive = this.#ports[worker] === port1;
@@ -182,7 +202,7 @@ export class Threads {
       await Promise.race([pool.destroy().catch(() => {}), after(DESTROY_MS)]);
       if (error === null && this.#isStopping) return;
       log.error("a worker ended, and is replaced", { worker, error: describe(error) });
-      this.#bury(worker);
+      bury(this.#options.memory, this.rows, worker);
       if (this.#isStopping) return;
       await after(RESTART_MS);
       await this.#startWorker(worker);
@@ -220,7 +240,10 @@ export class Threads {
         log.error("the acceptor ended", { error: describe(error) });
         process.exit(1);
       });
-    port1.on("message", (message: FromWorker) => this.#onMessage(message));
+    port1.on("message", (message: FromWorker) => {
+      if (message.kind === "inbound-drained") this.#inbound.acceptorSaid();
+      else this.#onMessage(message);
+    });
     port1.unref();
     this.#acceptor = { port: port1, wakeFd, ended };
   }
@@ -247,24 +270,6 @@ export class Threads {
     port.postMessage(message);
     const wakeFd = this.#wakeFds[worker];
     if (wakeFd !== undefined) wake(this.#options.arena, wakeFd);
-  }
-
-  /** Gives back all that a dead worker held. Its thread runs no more when this is called. */
-  #bury(worker: number): void {
-    const { memory } = this.#options;
-    const pollFd = this.rows.fd(worker, "pollFd");
-    for (const fd of new DescriptorTable(memory).reclaim(worker)) libc.close(fd);
-    if (pollFd > 2) libc.close(pollFd);
-    new EndpointRows(memory).forget(worker);
-    this.rows.clear(worker);
-    // The dead one's counters have no other writer now: its connections are closed.
-    const counters = new Counters(memory, worker);
-    counters.add(Counter.worker_restarts, 1);
-    for (let series = 0; series < SERIES_MAX; series++) {
-      const open = counters.getFrom(series, SeriesField.tcpOpen);
-      const left = open - counters.getFrom(series, SeriesField.tcpClose);
-      if (left > 0) counters.addTo(series, SeriesField.tcpClose, left);
-    }
   }
 }
 

@@ -104,6 +104,8 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: "ready" }
+  /** No inbound connection is waiting for a verdict any more (acceptor), or served (worker). */
+  | { readonly kind: "inbound-drained" }
   /** A name (`web`, `web:8080`) that the worker's snapshot does not have. */
   | { readonly kind: "resolve"; readonly authority: string }
   /** A port of the application whose policy the worker's snapshot lacks. */

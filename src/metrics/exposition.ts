@@ -4,7 +4,7 @@ import type { Snapshot } from "../mesh/snapshot.ts";
 import { type Counters, sumCounter } from "../shared/counters.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
 import { WorkerState } from "../shared/layout.ts";
-import { isDraining, type Memory } from "../shared/memory.ts";
+import { drainPhase, type Memory } from "../shared/memory.ts";
 import type { WorkerRows } from "../shared/worker-rows.ts";
 import { COUNTER_NAMES, Counter } from "./catalog.ts";
 import { type IdentityFigures, writeIdentity } from "./identity-figures.ts";
@@ -105,7 +105,7 @@ function writeProcess(text: MetricsText, input: ExpositionInput): void {
     text.family(name, "gauge", help);
     text.sample(name, "", value);
   };
-  gauge("outrigger_draining", "1 while the process drains.", isDraining(input.memory) ? 1 : 0);
+  gauge("outrigger_draining", "1 while the process drains.", Math.min(drainPhase(input.memory), 1));
   gauge("process_start_time_seconds", "When the process started, since 1970.", startTimeS);
   gauge("process_resident_memory_bytes", "Memory in use.", residentBytes);
   gauge("process_open_fds", "Open file descriptors.", openFds);

@@ -11,6 +11,7 @@ import { denialOf } from "./admit.ts";
 import type { Client, ClientOrigin } from "./client.ts";
 import type { Context } from "./context.ts";
 import type { Missing, Waiter } from "./directory.ts";
+import { leavesIn } from "./draining.ts";
 import type { ProxyErrorCode } from "./errors.ts";
 import { FAILFAST_MS } from "./limits.ts";
 import { startTunnel } from "./open-tunnel.ts";
@@ -43,8 +44,14 @@ export abstract class ClientConnection extends Connection implements Client {
 
   /** No further requests: the process drains, or what the client has proved is over. */
   protected get isLeaving(): boolean {
-    const { context } = this;
-    return context.isLeaving() || (this.tls !== null && context.mesh.wallMs >= this.provenUntilMs);
+    const { context, origin } = this;
+    if (leavesIn(context.drainPhase(), origin.kind)) return true;
+    return this.tls !== null && context.mesh.wallMs >= this.provenUntilMs;
+  }
+
+  /** Those of its kind were told to leave already; who comes later tells itself. */
+  protected get isDraining(): boolean {
+    return leavesIn(this.context.drainedTo, this.origin.kind);
   }
 
   /** Moves the one deadline. */

@@ -39,6 +39,7 @@ export type ClientIdentity = {
 export interface Client {
   /** As `Connection` has it. */
   readonly provenUntilMs: number;
+  readonly origin: ClientOrigin;
   /** The process drains: close now if idle, otherwise when what is under way is over. */
   drain(): void;
   /** Cuts it now, and calls off what it waits for. */

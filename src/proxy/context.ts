@@ -9,6 +9,7 @@ import type { Io } from "../net/connection.ts";
 import type { Http2Memory } from "../protocol/http2/connection.ts";
 import { KeptBudget } from "../protocol/http2/kept-data.ts";
 import type { Counters } from "../shared/counters.ts";
+import { DrainPhase } from "../shared/layout.ts";
 import type { LearnedTargets } from "../shared/learned-targets.ts";
 import type { WorkerRows } from "../shared/worker-rows.ts";
 import type { Client, ClientOrigin } from "./client.ts";
@@ -42,9 +43,10 @@ export class Context {
   readonly tunnels = new Set<OpenTunnel>();
   /** Whoever is told of each request; null while nobody is, and then no request is described. */
   watch: Watch | null = null;
-  isDraining = false;
-  /** The process drains, although this worker may not have been woken yet to begin with it. */
-  readonly isLeaving: () => boolean;
+  /** One of DrainPhase: clients that were there then were told. */
+  drainedTo: number = DrainPhase.none;
+  /** The same for the process, although this worker may not have been woken yet to begin with it. */
+  readonly drainPhase: () => number;
   readonly policy: InboundPolicy;
   /** Makes the client that ends TLS for our name on `fd`. */
   readonly terminateTls: (context: Context, fd: number, origin: ClientOrigin) => ClientConnection;
@@ -71,7 +73,7 @@ export class Context {
     this.learned = parts.learned;
     this.isOwn = parts.isOwn;
     this.detectTimeoutMs = parts.detectTimeoutMs;
-    this.isLeaving = parts.isLeaving;
+    this.drainPhase = parts.drainPhase;
     this.policy = parts.policy;
     this.terminateTls = parts.terminateTls;
     this.mesh = new MeshTls(parts.io.arena);
@@ -137,7 +139,7 @@ export type ContextParts = Pick<
   | "learned"
   | "isOwn"
   | "detectTimeoutMs"
-  | "isLeaving"
+  | "drainPhase"
   | "policy"
   | "terminateTls"
 >;

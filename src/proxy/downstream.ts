@@ -206,7 +206,7 @@ export class Downstream extends RespondingClient implements Requester {
     this.#leave();
     if (!this.isOpen) return;
     if (this.isBroken) return this.abort();
-    const goesOn = isWhole && this.goesOn && !this.context.isDraining;
+    const goesOn = isWhole && this.goesOn && !this.isDraining;
     if (!goesOn) return this.#finish(!this.#exchange.isRequestDone);
     this.#state = State.head;
     this.arm(limits.CLIENT_IDLE_MS);

@@ -76,7 +76,7 @@ export class Http2Downstream extends ClientConnection {
     this.tick();
     this.#usedMs = this.frames.nowMs;
     this.frames.start();
-    if (this.context.isDraining) this.frames.drain();
+    if (this.isDraining) this.frames.drain();
     this.arm(HTTP2_SWEEP_MS);
     this.readable = true;
     this.io.loop.defer(this);

@@ -3,6 +3,7 @@
  * it to the client, no faster than the client takes it. Idle, it lies in the pool, and whatever
  * comes then (a close, or bytes that nobody asked for) closes it.
  */
+
 import { BodyRelay } from "../codec/http1/body.ts";
 import { Step } from "../codec/http1/field-section.ts";
 import { BodyKind } from "../codec/http1/framing.ts";
@@ -17,6 +18,7 @@ import { appendOrWrite } from "../net/append-or-write.ts";
 import { CHUNK_BYTES, CONTENT, FRAMED, INPUT, INPUT_BYTES, OUTPUT } from "../net/arena.ts";
 import { BROKEN, Connection, END, WAIT } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
+import { DrainPhase } from "../shared/layout.ts";
 import type { Context } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { INTERIM_MAX, POOL_IDLE_MARGIN_MS, POOL_IDLE_MS, READS_PER_TURN } from "./limits.ts";
@@ -104,8 +106,8 @@ export class Upstream extends Connection implements Responder {
     this.#exchange = null;
     if (!this.isOpen) return;
     const isClean = this.#kept.length === 0 && this.queuedBytes === 0 && !this.hasError;
-    if (!isReusable || !isClean || !this.#keepAlive || this.#context.isDraining)
-      return this.close();
+    const isEnding = this.#context.drainedTo === DrainPhase.all;
+    if (!isReusable || !isClean || !this.#keepAlive || isEnding) return this.close();
     if (this.tls !== null && this.#context.mesh.wallMs >= this.provenUntilMs) return this.close();
     if (this.#idleMs <= 0 || !this.#context.pools.put(this)) return this.close();
     const { clock, timers } = this.io.loop;

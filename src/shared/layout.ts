@@ -36,7 +36,7 @@ export const Header = struct(LINE_WORDS, {
   version: "i32",
   /** Number of workers. Writer: main, once. */
   workers: "u32",
-  /** 0 serving, 1 draining. Writer: main. Monotonic. */
+  /** One of DrainPhase. Writer: main. Monotonic. */
   draining: "i32",
 });
 
@@ -66,6 +66,12 @@ export const WorkerRow = struct(2 * LINE_WORDS, {
   /** The kernel's number of its thread, to see that it still exists. Writer: the worker, once. */
   threadId: "u32",
 });
+
+/**
+ * `inbound`: what comes to the application is finished and no more of it taken, while the application
+ * itself still reaches others. `all`: the process ends.
+ */
+export const DrainPhase = { none: 0, inbound: 1, all: 2 } as const;
 
 export const WorkerState = { empty: 0, starting: 1, ready: 2, stopped: 3 } as const;
 

@@ -46,14 +46,14 @@ export function attach(buffer: SharedArrayBuffer): Memory {
   return { words, layout };
 }
 
-/** Marks the process as draining. Monotonic. */
-export function startDraining(memory: Memory): void {
-  Atomics.store(memory.words, Header.draining, 1);
+/** Marks the process as draining, up to one of DrainPhase. Monotonic. */
+export function startDraining(memory: Memory, phase: number): void {
+  Atomics.store(memory.words, Header.draining, phase);
 }
 
-/** Returns whether the process drains. */
-export function isDraining(memory: Memory): boolean {
-  return Atomics.load(memory.words, Header.draining) === 1;
+/** Returns one of DrainPhase. */
+export function drainPhase(memory: Memory): number {
+  return Atomics.load(memory.words, Header.draining);
 }
 
 /**

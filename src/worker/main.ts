@@ -19,15 +19,16 @@ import type { Pollable } from "../net/poller.ts";
 import { drainWake } from "../net/wake.ts";
 import { Context } from "../proxy/context.ts";
 import { Directory } from "../proxy/directory.ts";
+import { leavesIn } from "../proxy/draining.ts";
 import { isSame, Pools } from "../proxy/pool.ts";
 import { terminateTls } from "../proxy/tls-client.ts";
 import { Counters } from "../shared/counters.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
 import { EndpointRows } from "../shared/endpoint-rows.ts";
 import { HandOffRing } from "../shared/hand-off-ring.ts";
-import { WorkerState } from "../shared/layout.ts";
+import { DrainPhase, WorkerState } from "../shared/layout.ts";
 import { LearnedTargets } from "../shared/learned-targets.ts";
-import { attach, isDraining } from "../shared/memory.ts";
+import { attach, drainPhase } from "../shared/memory.ts";
 import { WorkerRows } from "../shared/worker-rows.ts";
 import { Adopter } from "./adopt.ts";
 import { stage } from "./faults.ts";
@@ -52,6 +53,7 @@ class Worker {
   readonly #watchers: Watchers;
   readonly #policies: PolicySweep;
   readonly #memory: ReturnType<typeof attach>;
+  #isInboundTold = false;
   #turnPeakUs = 0;
   #peakSinceMs = 0;
   #violations = 0;
@@ -81,7 +83,7 @@ class Worker {
       learned: new LearnedTargets(memory),
       isOwn: ownAddresses(data),
       detectTimeoutMs: start.detectTimeoutMs,
-      isLeaving: () => isDraining(memory),
+      drainPhase: () => drainPhase(memory),
       policy: start.policy,
       terminateTls,
     });
@@ -130,7 +132,8 @@ class Worker {
     this.#beat();
     const fault = this.#rows.take(worker, "fault");
     if (fault !== 0) stage(fault, () => performance.now());
-    if (this.#context.isDraining || isDraining(this.#memory)) this.#drain();
+    const phase = drainPhase(this.#memory);
+    if (phase !== DrainPhase.none) this.#drain(phase);
   }
 
   #beat(): void {
@@ -162,16 +165,27 @@ class Worker {
     return Math.min(Math.round(turnMs * 1e3), 0x7fffffff);
   }
 
-  #drain(): void {
+  #drain(phase: number): void {
     const context = this.#context;
-    if (!context.isDraining) {
-      context.isDraining = true;
-      for (const client of [...context.clients]) client.drain();
-      context.pools.keepOnly(() => false);
+    if (context.drainedTo !== phase) {
+      context.drainedTo = phase;
+      for (const client of [...context.clients]) {
+        if (leavesIn(phase, client.origin.kind)) client.drain();
+      }
+      if (phase === DrainPhase.all) context.pools.keepOnly(() => false);
     }
+    if (phase === DrainPhase.inbound) return this.#tellInbound();
     context.http2.closeIdle();
     const isEmpty = context.clients.size === 0 && context.tunnels.size === 0;
     if (isEmpty && this.#ring.length() === 0) this.#loop.stop();
+  }
+
+  /** Tunnels are not waited for: who has one open ends it when the application is told to end. */
+  #tellInbound(): void {
+    if (this.#isInboundTold || this.#ring.length() > 0) return;
+    for (const { origin } of this.#context.clients) if (origin.kind === "inbound") return;
+    this.#isInboundTold = true;
+    this.#tell({ kind: "inbound-drained" });
   }
 
   #onFault(error: unknown): void {

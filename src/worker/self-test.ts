@@ -4,6 +4,7 @@
  * and one with the right certificate, whose request must arrive. Runtimes and libraries have broken
  * this silently; a sidecar that got a wrong answer does not start.
  */
+
 import { Balancer } from "../balancer/balancer.ts";
 import type { Credentials } from "../mesh/credentials.ts";
 import type { ThreadStart } from "../mesh/snapshot.ts";
@@ -23,6 +24,7 @@ import { Counters } from "../shared/counters.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
 import { EndpointRows } from "../shared/endpoint-rows.ts";
 import { emptyHandOff, HandOffRing } from "../shared/hand-off-ring.ts";
+import { DrainPhase } from "../shared/layout.ts";
 import { LearnedTargets } from "../shared/learned-targets.ts";
 import { allocate, type Memory } from "../shared/memory.ts";
 import { WorkerRows } from "../shared/worker-rows.ts";
@@ -114,7 +116,7 @@ class SelfTest {
       learned: new LearnedTargets(this.#memory),
       isOwn: () => false,
       detectTimeoutMs: start.detectTimeoutMs,
-      isLeaving: () => false,
+      drainPhase: () => DrainPhase.none,
       policy: start.policy,
       terminateTls,
     });

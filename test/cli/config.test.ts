@@ -31,6 +31,7 @@ function refusal(argv: string[], env: Environment = {}): string {
 test("runConfig() without arguments gives the documented defaults", () => {
   const { opaquePorts, ...config } = run([]);
   assert.equal(config, {
+    command: null,
     name: null,
     app: null,
     inbound: { host: "0.0.0.0", port: 4143 },
@@ -69,6 +70,7 @@ test("runConfig() reads every flag", () => {
   const flags = [words, lists, rest, last, who, whom].join(" ");
   const { opaquePorts, ...config } = run(flags.split(" "));
   assert.equal(config, {
+    command: null,
     name: "web",
     app: { host: "localhost", port: 8080, speaks: "any", who: null },
     inbound: { host: "::", port: 0 },
@@ -257,7 +259,7 @@ test("runConfig() names the flag, the value and what was expected", () => {
       '--forward: "1.2.3.4:1": expected IP:PORT=NAME:PORT, such as 127.0.0.1:3306=db:3306',
     ],
     [["word"], 'run: unexpected argument "word"'],
-    [["--", "sh"], "--: running a command is not supported yet"],
+    [["--"], "--: expected a command and its arguments"],
   ];
   for (const [argv, message] of table) assert.is(refusal(argv), `outrigger: ${message}`);
 });

@@ -7,6 +7,7 @@ import { OUTBOUND_SERIES, OVERFLOW_SERIES, SeriesRegistry } from "../../src/metr
 import { Counters } from "../../src/shared/counters.ts";
 import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
 import {
+  DrainPhase,
   LATENCY_BOUNDS_MS,
   SERIES_MAX,
   SeriesField,
@@ -225,7 +226,7 @@ test("endpoints and workers are shown as they are", () => {
   input.workerRows.set(1, "connections", 9);
   input.workerRows.set(1, "turnUs", 1_500);
   input.workerRows.set(1, "state", WorkerState.ready);
-  startDraining(input.memory);
+  startDraining(input.memory, DrainPhase.inbound);
   const snapshot = { version: 1, services: [twice], aliases: [], inbound: null, clients: [] };
   const families = parseMetrics(renderMetrics({ ...input, snapshot }));
   const { direction: _, tls: __, ...labels } = WEB;

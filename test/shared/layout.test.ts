@@ -4,6 +4,7 @@ import {
   ALPN_BYTES_MAX,
   COUNTERS_MAX,
   DESCRIPTORS_MAX,
+  DrainPhase,
   ENDPOINTS_MAX,
   EndpointRow,
   Header,
@@ -27,7 +28,7 @@ import {
   WorkerRow,
   WorkerState,
 } from "../../src/shared/layout.ts";
-import { allocate, attach, isDraining, startDraining } from "../../src/shared/memory.ts";
+import { allocate, attach, drainPhase, startDraining } from "../../src/shared/memory.ts";
 import { LINE_WORDS, struct } from "../../src/shared/struct.ts";
 import { suite } from "../support/test.ts";
 
@@ -216,9 +217,9 @@ test("attach() sees what allocate() made", () => {
   const memory = allocate(2);
   const other = attach(memory.words.buffer);
   assert.equal(other.layout, memory.layout);
-  assert.not(isDraining(other));
-  startDraining(memory);
-  assert.ok(isDraining(other));
+  assert.is(drainPhase(other), DrainPhase.none);
+  startDraining(memory, DrainPhase.inbound);
+  assert.is(drainPhase(other), DrainPhase.inbound);
 });
 
 test("attach() refuses another magic, version, number of workers or size", () => {
