@@ -17,7 +17,6 @@ import { applicationEnvironment } from "./application-environment.ts";
 import { within } from "./drain.ts";
 import type { Sidecar } from "./run.ts";
 import { StartError } from "./start-error.ts";
-import { untilSignal } from "./until-signal.ts";
 
 /** A control plane that is there answers in milliseconds; whoever restarts us tries again. */
 const READY_WITHIN_MS = 30_000;
@@ -53,14 +52,16 @@ export type CommandOptions = {
   readonly graceMs: number;
   readonly sidecar: Pick<Sidecar, "reasons" | "outboundUrl" | "drainInbound" | "stop">;
   readonly log: Pick<Logger, "info" | "warn">;
+  /** Resolves with the signal that asks both to end. */
+  readonly asked: Promise<NodeJS.Signals>;
   /** READY_WITHIN_MS unless given. */
   readonly readyWithinMs?: number;
 };
 
 /** Returns the status to exit with. Throws StartError when the sidecar does not get ready. */
 export async function runCommand(options: CommandOptions): Promise<number> {
-  const { command, graceMs, sidecar, log, readyWithinMs = READY_WITHIN_MS } = options;
-  const asked = untilSignal();
+  const { command, graceMs, sidecar, log, asked } = options;
+  const { readyWithinMs = READY_WITHIN_MS } = options;
   const stopped = await untilReady(sidecar, asked, readyWithinMs);
   if (stopped !== null) {
     await sidecar.stop();

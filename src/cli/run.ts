@@ -200,11 +200,13 @@ export async function run(config: RunConfig): Promise<number> {
   const log = new Logger({ level: config.logLevel, format: config.logFormat });
   const { command, shutdownGraceMs: graceMs } = config;
   const commands = command === null ? null : await import("./run-command.ts");
+  // Whoever reads that it is ready may send the signal at once.
+  const asked = untilSignal();
   const sidecar = await startSidecar(config, log);
   if (command !== null && commands !== null) {
-    return await commands.runCommand({ command, graceMs, sidecar, log });
+    return await commands.runCommand({ command, graceMs, sidecar, log, asked });
   }
-  await untilSignal();
+  await asked;
   await sidecar.stop();
   return 0;
 }

@@ -214,6 +214,7 @@ test("a sidecar that does not get ready in time says why, and starts nothing", a
       },
     },
     log: { info: () => {}, warn: () => {} },
+    asked: new Promise(() => {}),
     readyWithinMs: 50,
   });
   const message = await running.then(String, (error: Error) => error.message);
