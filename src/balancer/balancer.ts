@@ -22,13 +22,14 @@ const OBSERVE_TRIES_MAX = 4;
 export class Balancer {
   readonly #rows: EndpointRows;
   readonly #worker: number;
-  readonly #random: () => number;
+  /** Returns 32 random bits; also for whatever else is left to chance on a request's way. */
+  readonly random: () => number;
 
   /** `random` returns 32 random bits. */
   constructor(rows: EndpointRows, worker: number, random: () => number) {
     this.#rows = rows;
     this.#worker = worker;
-    this.#random = random;
+    this.random = random;
   }
 
   /**
@@ -41,8 +42,8 @@ export class Balancer {
     const count = tried.length === 0 ? endpoints.length : countUntried(endpoints, tried);
     if (count === 0) return null;
     if (count === 1) return untriedAt(endpoints, tried, 0);
-    const firstRank = this.#random() % count;
-    const otherRank = this.#random() % (count - 1);
+    const firstRank = this.random() % count;
+    const otherRank = this.random() % (count - 1);
     const first = untriedAt(endpoints, tried, firstRank);
     const second = untriedAt(endpoints, tried, otherRank < firstRank ? otherRank : otherRank + 1);
     if (this.#isBackingOff(first.row, nowMs)) {
@@ -82,7 +83,7 @@ export class Balancer {
     // of 64 connections would mean the longest backoff.
     if (this.#isBackingOff(row, nowMs)) return;
     const failures = this.#rows.failures(row) + 1;
-    const waitMs = backoffMs(failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS, this.#random);
+    const waitMs = backoffMs(failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS, this.random);
     this.#rows.fail(row, nowMs, waitMs);
   }
 
@@ -114,7 +115,7 @@ export class Balancer {
     tried: readonly Endpoint[],
   ): Endpoint | null {
     const count = endpoints.length;
-    const start = this.#random() % count;
+    const start = this.random() % count;
     let soonest: Endpoint | null = null;
     let soonestMs = Number.POSITIVE_INFINITY;
     for (let step = 0; step < count; step++) {

@@ -2,11 +2,13 @@
 
 /** Jitter adds up to this share, so that proxies that failed together do not return together. */
 const JITTER = 0.5;
+/** … and up to this one where many requests of one moment wait: Linkerd's for retries. */
+export const FULL_JITTER = 1;
 const UINT32 = 0x1_0000_0000;
 
 /**
  * Returns milliseconds to wait after `failures` failures in a row (1 is the first): `minMs` doubled
- * with each further one, and up to half of that again by chance. Always an integer within
+ * with each further one, and up to `jitter` (half) of that again by chance. Always an integer within
  * `minMs..maxMs`, and spread at the upper end too. `random` returns 32 random bits.
  */
 export function backoffMs(
@@ -14,9 +16,10 @@ export function backoffMs(
   minMs: number,
   maxMs: number,
   random: () => number,
+  jitter: number = JITTER,
 ): number {
   const doublings = Math.max(0, failures - 1);
-  const baseMs = Math.min(minMs * 2 ** doublings, maxMs / (1 + JITTER));
-  const waitMs = Math.round(baseMs * (1 + (JITTER * random()) / UINT32));
+  const baseMs = Math.min(minMs * 2 ** doublings, maxMs / (1 + jitter));
+  const waitMs = Math.round(baseMs * (1 + (jitter * random()) / UINT32));
   return Math.min(Math.max(waitMs, minMs), maxMs);
 }

@@ -83,6 +83,8 @@ const NAMES = [
   "retried_status",
   "retry_limit_exceeded",
   "tap_dropped",
+  "retried_timeout",
+  "retry_budget_exceeded",
 ] as const;
 
 export type CounterName = (typeof NAMES)[number];

@@ -24,6 +24,7 @@ import { MeshTls } from "./mesh-tls.ts";
 import type { OpenTunnel } from "./open-tunnel.ts";
 import type { Pools } from "./pool.ts";
 import { Recycler } from "./recycler.ts";
+import { RetryBudgets } from "./retry-budget.ts";
 import type { Watch } from "./watch.ts";
 
 export class Context {
@@ -56,6 +57,7 @@ export class Context {
   /** What streams keep because the other side is slow. */
   readonly keptBudget = new KeptBudget();
   readonly http2: Http2Pools;
+  readonly retryBudgets = new RetryBudgets();
   readonly requests = new Recycler<Http2Request>();
   readonly upstreamStreams = new Recycler<UpstreamStream>();
   readonly http2Memory: Http2Memory;

@@ -10,7 +10,6 @@ import { Step } from "../codec/http1/field-section.ts";
 import { Method } from "../codec/http1/method.ts";
 import { type RequestHead, TargetForm } from "../codec/http1/request-head.ts";
 import { writtenBytesMax } from "../codec/http1/write-request.ts";
-import type { Service } from "../mesh/snapshot.ts";
 import { CHUNK_BYTES } from "../net/arena.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import type { ClientOrigin } from "./client.ts";
@@ -141,7 +140,7 @@ export class Downstream extends RespondingClient implements Requester {
     if (route.kind === "refused") return this.#replyOnly(route.code, head, past);
     if (head.method === Method.connect) {
       if (this.origin.kind === "inbound") this.#refuse(replyMethodNotAllowed());
-      else this.#connect(route.service, past, end);
+      else this.#connect(route, past, end);
       return end;
     }
     if (!this.context.enter()) return this.#replyOnly("overloaded", head, past);
@@ -181,13 +180,13 @@ export class Downstream extends RespondingClient implements Requester {
   }
 
   /** What follows a CONNECT is not HTTP any more; it goes with the bytes behind it. */
-  #connect(service: Service, at: number, end: number): void {
+  #connect(route: ServiceRoute, at: number, end: number): void {
     const kept = new KeptBytes(this.io.arena);
     if (!kept.keep(at, end)) return this.abort();
     this.context.inFlight++;
     this.onClosing();
     this.#state = State.over;
-    new ConnectClient(this, kept, service).begin();
+    new ConnectClient(this, kept, route).begin();
   }
 
   #replyOnly(code: ProxyErrorCode, head: RequestHead, past: number): number {

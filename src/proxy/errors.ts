@@ -111,6 +111,15 @@ export const PROXY_ERRORS = {
 
 export type ProxyErrorCode = keyof typeof PROXY_ERRORS;
 
+/**
+ * The status that stands for a try which ended so, to be retried like a response of that status; 0
+ * when it failed by us and not by the endpoint: another try would do no better.
+ */
+export function statusOfTry(code: ProxyErrorCode): number {
+  const { status, type } = PROXY_ERRORS[code];
+  return type.startsWith("proxy_") ? 0 : status;
+}
+
 /** Counted for each attempt to connect, and so not once more for the answer that comes of it. */
 const COUNTED_AT_DIAL: ReadonlySet<ProxyErrorCode> = new Set([
   "connect-refused",

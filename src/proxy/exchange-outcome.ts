@@ -1,6 +1,6 @@
 /** What comes of an exchange, and when: gathered as it goes, recorded once at its end. */
 import type { RequestHead } from "../codec/http1/request-head.ts";
-import type { Endpoint } from "../mesh/snapshot.ts";
+import type { Endpoint, Service } from "../mesh/snapshot.ts";
 import type { ClientOrigin } from "./client.ts";
 import type { Context } from "./context.ts";
 import { record } from "./outcome.ts";
@@ -60,15 +60,16 @@ export class ExchangeOutcome {
     this.#status = 0;
   }
 
-  /** Once, when the exchange is over. */
+  /** Once, when the exchange is over. `service`: whose labels it has when there was no endpoint. */
   record(
     context: Context,
     origin: ClientOrigin,
     route: ServiceRoute | null,
+    service: Service | null,
     endpoint: Endpoint | null,
   ): void {
     const fixed = route?.series ?? origin.series;
-    const series = fixed >= 0 ? fixed : (endpoint?.series ?? route?.service.series ?? 0);
+    const series = fixed >= 0 ? fixed : (endpoint?.series ?? service?.series ?? 0);
     const outcome = { series, endpoint, status: this.#status, latencyUs: this.#latencyUs };
     record(context, outcome);
     if (this.watched !== null) context.watch?.tell(this.watched, outcome, origin, this.#sends);

@@ -193,7 +193,7 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
   }
 
   onFault(): void {
-    this.cut(ErrorCode.internalError);
+    this.cut(ErrorCode.internalError, "backend-closed");
   }
 
   afterExchange(): void {
@@ -218,17 +218,18 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
     } else this.downstream.frames.consumed(this, count);
   }
 
-  cut(code: number): void {
+  cut(resetCode: number, why: ProxyErrorCode): void {
     if (this.#state === State.exchange) this.context.leave();
     this.#state = State.over;
     if (!this.isOpen) return this.#retireIfOver();
     this.downstream.tick();
     const { bytes, frames } = this.downstream;
     // gRPC reads why in the trailers; anybody else must see a reset, not a short body.
-    if (!this.isGrpc || !this.#exchange.hasResponded || code !== ErrorCode.internalError) {
-      return frames.resetStream(this, code, false);
+    const isOurs = resetCode === ErrorCode.internalError || why !== "backend-closed";
+    if (!this.isGrpc || !this.#exchange.hasResponded || !isOurs) {
+      return frames.resetStream(this, resetCode, false);
     }
-    const text = trailersFor("backend-closed");
+    const text = trailersFor(why);
     bytes.set(text, OUTPUT);
     frames.sender.sendTrailers(this, OUTPUT, OUTPUT + text.length, false);
     this.#end();
@@ -238,6 +239,6 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
 
   /** No request of HTTP/2 asks for an upgrade, so no response can grant one. */
   becomeTunnel(): void {
-    this.cut(ErrorCode.internalError);
+    this.onFault();
   }
 }

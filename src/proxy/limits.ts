@@ -37,6 +37,15 @@ export const HTTP2_SWEEP_MS = 1_000;
 export const HTTP2_PING_MS = 10_000;
 /** … and how long it has to answer. */
 export const HTTP2_PING_TIMEOUT_MS = 3_000;
+/**
+ * Of the requests that a service's routes would have retried, this share may be (Linkerd's and
+ * Finagle's budget): a service that fails altogether gets 1.2 times its load, not three times.
+ */
+export const RETRY_RATIO = 0.2;
+/** … and so many a second in any case, per worker: with few requests a share of them is none. */
+export const RETRIES_PER_SECOND_MIN = 10;
+/** Retries that can be saved up for a bad moment: ten seconds of the least rate. */
+export const RETRIES_SAVED_MAX = 100;
 /** Interim (1xx) responses to one request. */
 export const INTERIM_MAX = 32;
 /** Reads per connection and turn, so that one fast stream does not starve the others. */

@@ -153,8 +153,7 @@ export class OpaqueClient extends ClientConnection {
     if (!this.context.enter()) return this.#refuse("overloaded");
     this.#dial = new EndpointDial(
       this.context,
-      route.service,
-      route.timeoutMs,
+      route,
       (dial, endpoint) => this.#onOpen(dial, endpoint),
       (code) => {
         this.#dial = null;

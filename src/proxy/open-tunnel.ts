@@ -8,6 +8,8 @@ import { dialEndpoint } from "./dial-endpoint.ts";
 import { counterOfDial, type ProxyErrorCode } from "./errors.ts";
 import { FAILFAST_MS, TRIES_MAX } from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
+import { serviceForConnection } from "./route-match.ts";
+import type { ServiceRoute } from "./router.ts";
 import { joinTunnel, type Traffic, type Tunnel } from "./tunnel.ts";
 
 const NONE_TRIED: readonly Endpoint[] = [];
@@ -27,14 +29,13 @@ export class EndpointDial {
 
   constructor(
     context: Context,
-    service: Service,
-    timeoutMs: number,
+    route: ServiceRoute,
     opened: (dial: Dial, endpoint: Endpoint) => void,
     failed: (code: ProxyErrorCode) => void,
   ) {
     this.#context = context;
-    this.#service = service;
-    this.#timeoutMs = timeoutMs;
+    this.#service = serviceForConnection(context, route);
+    this.#timeoutMs = route.timeoutMs;
     this.#opened = opened;
     this.#failed = failed;
     this.#deadlineMs = context.io.loop.clock.nowMs + FAILFAST_MS;

@@ -10,6 +10,7 @@ import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const Grpc = {
   deadlineExceeded: 4,
+  notFound: 5,
   permissionDenied: 7,
   aborted: 10,
   internal: 13,
@@ -18,6 +19,7 @@ const Grpc = {
 
 const GRPC_OF_STATUS: Readonly<Record<number, number>> = {
   403: Grpc.permissionDenied,
+  404: Grpc.notFound,
   408: Grpc.deadlineExceeded,
   502: Grpc.unavailable,
   503: Grpc.unavailable,

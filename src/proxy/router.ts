@@ -6,6 +6,7 @@
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import { isLinkLocalIp, parseIp } from "../mesh/address.ts";
 import { splitAuthority } from "../mesh/authority.ts";
+import type { Route as PolicyRoute } from "../mesh/policy.ts";
 import type { Service } from "../mesh/snapshot.ts";
 import { latin1 } from "./access-log.ts";
 import { denialOf } from "./admit.ts";
@@ -19,6 +20,8 @@ export type Route =
   | {
       readonly kind: "service";
       readonly service: Service;
+      /** The service's; none for what comes in, which is sent to the application as it is. */
+      readonly routes: readonly PolicyRoute[];
       /** Labels for all requests, or -1: those of the endpoint. */
       readonly series: number;
       readonly timeoutMs: number;
@@ -28,6 +31,7 @@ export type Route =
 
 export type ServiceRoute = Extract<Route, { kind: "service" }>;
 
+const NO_ROUTES: readonly PolicyRoute[] = [];
 const NO_TARGET: Route = { kind: "refused", code: "no-target" };
 
 export class Router {
@@ -96,6 +100,7 @@ export function routeTo(context: Context, origin: ClientOrigin, authority: strin
   return {
     kind: "service",
     service,
+    routes: isInbound ? NO_ROUTES : service.routes,
     series: isInbound ? inboundSeries(context, origin) : -1,
     timeoutMs: isInbound ? APP_CONNECT_TIMEOUT_MS : CONNECT_TIMEOUT_MS,
   };

@@ -37,8 +37,8 @@ export interface Requester {
   replyFailure(code: ProxyErrorCode, isRequestRead: boolean): number;
   /** The exchange is over; `isWhole`: all of the request was read. */
   afterExchange(isWhole: boolean): void;
-  /** The response broke off: the client must see that it did. `code` is HTTP/2's. */
-  cut(code: number): void;
+  /** The response broke off: the client must see that it did, and why. `resetCode` is HTTP/2's. */
+  cut(resetCode: number, why: ProxyErrorCode): void;
   /** Writes a 101, whose text is at `base`, and what came behind it up to `end`. */
   writeSwitch(head: ResponseHead, base: number, end: number): void;
   /** Both sides agreed to leave HTTP/1. */

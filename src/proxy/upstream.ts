@@ -276,7 +276,7 @@ export class Upstream extends Connection implements Responder {
     exchange.client.writeSwitch(head, base, end);
     this.#context.returnResponseHead(head);
     this.#head = null;
-    exchange.onResponse(101);
+    exchange.onSwitch();
     this.io.loop.timers.disarm(this.#timer);
     this.#kept.clear();
     exchange.client.becomeTunnel(this);

@@ -239,6 +239,8 @@ class Worker {
     };
     context.pools.keepOnly(isKnown);
     context.http2.keepOnly(isKnown);
+    const names = new Set(snapshot.services.map(({ name }) => name));
+    context.retryBudgets.keepOnly((service) => names.has(service));
     context.directory.replace(snapshot);
     this.#policies.onSnapshot(this.#loop.clock.nowMs);
     this.#rows.set(this.#data.worker, "snapshot", snapshot.version);

@@ -1,0 +1,198 @@
+/**
+ * What a request's route asks for, while the request lasts: where its tries go, how many there may
+ * be, and its limits of time, all with one timer.
+ *
+ *   limit            runs from                      until              then
+ *   request timeout  the request's head             the response ends  504, or the response is cut
+ *   response timeout the request's end              the response ends  the same
+ *   try timeout      a try's begin, connecting too  a response begins  the try is given up for another
+ *   pause            a failed try                   –                  the next try begins
+ *
+ * The first two cover all tries and pauses. The last try has no try timeout, and what becomes the
+ * last because the request cannot be sent again or the budget is used up loses its own.
+ */
+
+import { backoffMs, FULL_JITTER } from "../lib/backoff.ts";
+import { Timer } from "../lib/timer-wheel.ts";
+import type { Route } from "../mesh/policy.ts";
+import type { Endpoint, Service } from "../mesh/snapshot.ts";
+import type { Context } from "./context.ts";
+import type { RetryBudget } from "./retry-budget.ts";
+import { chooseBackend } from "./route-match.ts";
+
+export interface CourseEvents {
+  /** The request or response took longer than its route allows. */
+  onTimeout(): void;
+  /** No response has begun in a try's time. */
+  onTryTimeout(): void;
+  /** The pause is over: the next try. */
+  onPauseOver(): void;
+  /** One of the above threw. */
+  onFault(): void;
+}
+
+/** No deadline. */
+const NEVER = 0;
+
+export class Course {
+  readonly #context: Context;
+  readonly #events: CourseEvents;
+  readonly #timer: Timer;
+  #route: Route | null = null;
+  #budget: RetryBudget | null = null;
+  /** The service that this try goes to; null: the route's own. */
+  #backend: string | null = null;
+  #retries = 0;
+  /** Endpoints of tries that failed. */
+  #failed: Endpoint[] = [];
+  #requestEndMs = NEVER;
+  #responseEndMs = NEVER;
+  #tryEndMs = NEVER;
+  #pauseEndMs = NEVER;
+
+  constructor(context: Context, events: CourseEvents) {
+    this.#context = context;
+    this.#events = events;
+    const self = { onEvents: () => {}, onFault: () => events.onFault() };
+    this.#timer = new Timer(() => context.io.loop.guard(self, () => this.#onTimer()));
+  }
+
+  /** Starts with a request of `service` whose head came at `headMs`, and its first try. */
+  begin(route: Route, service: Service, headMs: number): void {
+    const { nowMs } = this.#context.io.loop.clock;
+    const { requestTimeoutMs, retry } = route;
+    this.#route = route;
+    this.#retries = 0;
+    this.#requestEndMs = requestTimeoutMs > 0 ? headMs + requestTimeoutMs : NEVER;
+    this.#budget = null;
+    if (retry !== null && retry.limit > 0) {
+      this.#budget = this.#context.retryBudgets.of(service.name, nowMs);
+      this.#budget.deposit(nowMs);
+    }
+    this.beginTry();
+  }
+
+  /** Each try chooses a backend for itself; those who connect in vain within it keep to that. */
+  beginTry(): void {
+    const { balancer, io } = this.#context;
+    const route = this.#route;
+    if (route === null) return;
+    this.#backend = chooseBackend(route, balancer.random);
+    const tryMs = this.#isLast ? 0 : (route.retry?.tryTimeoutMs ?? 0);
+    this.#tryEndMs = tryMs > 0 ? io.loop.clock.nowMs + tryMs : NEVER;
+    this.#arm();
+  }
+
+  /** All of the request was read. */
+  requestEnded(): void {
+    const limitMs = this.#route?.responseTimeoutMs ?? 0;
+    if (limitMs <= 0) return;
+    this.#responseEndMs = this.#context.io.loop.clock.nowMs + limitMs;
+    this.#arm();
+  }
+
+  /** A response begins to be passed on: there are no more tries. */
+  responseBegan(): void {
+    if (this.#tryEndMs === NEVER) return;
+    this.#tryEndMs = NEVER;
+    this.#arm();
+  }
+
+  /** The request is over, whatever came of it. */
+  end(): void {
+    this.#route = null;
+    this.#budget = null;
+    this.#requestEndMs = NEVER;
+    this.#responseEndMs = NEVER;
+    this.#tryEndMs = NEVER;
+    this.#pauseEndMs = NEVER;
+    if (this.#failed.length > 0) this.#failed = [];
+    this.#context.io.loop.timers.disarm(this.#timer);
+  }
+
+  /** Where this try goes, as of the newest snapshot; null: to the route's own service. */
+  backendOf(service: Service): Service | null {
+    return this.#backend === null ? null : this.#context.directory.backend(this.#backend, service);
+  }
+
+  /** As Balancer.pick, but an endpoint whose try failed is chosen only when there is no other. */
+  pick(endpoints: readonly Endpoint[], nowMs: number, tried: readonly Endpoint[]): Endpoint | null {
+    const { balancer } = this.#context;
+    if (this.#failed.length === 0) return balancer.pick(endpoints, nowMs, tried);
+    const other = balancer.pick(endpoints, nowMs, [...tried, ...this.#failed]);
+    return other ?? balancer.pick(endpoints, nowMs, tried);
+  }
+
+  /** Whether a response of `status`, or an error of ours in place of one, is worth another try. */
+  isWorth(status: number): boolean {
+    const retry = this.#route?.retry ?? null;
+    if (retry === null || retry.limit === 0) return false;
+    const { statuses } = retry;
+    for (let i = 0; i < statuses.length; i++) {
+      const range = statuses[i];
+      if (range !== undefined && status >= range.from && status <= range.to) return true;
+    }
+    return false;
+  }
+
+  /** Takes one of the retries. False, and counted: there is none left, or none in the budget. */
+  takeRetry(): boolean {
+    const { io } = this.#context;
+    if (this.#isLast) {
+      this.#context.count("retry_limit_exceeded");
+      return false;
+    }
+    if (this.#budget?.withdraw(io.loop.clock.nowMs) !== true) {
+      this.#context.count("retry_budget_exceeded");
+      return false;
+    }
+    this.#retries++;
+    return true;
+  }
+
+  /** The try failed, at `endpoint` if it got that far: the next one begins after a pause. */
+  pause(endpoint: Endpoint | null): void {
+    const { balancer, io } = this.#context;
+    const { backoffMinMs = 0, backoffMaxMs = 0 } = this.#route?.retry ?? {};
+    if (endpoint !== null) this.#failed.push(endpoint);
+    const { random } = balancer;
+    const waitMs = backoffMs(this.#retries, backoffMinMs, backoffMaxMs, random, FULL_JITTER);
+    this.#tryEndMs = NEVER;
+    this.#pauseEndMs = io.loop.clock.nowMs + waitMs;
+    this.#arm();
+  }
+
+  get #isLast(): boolean {
+    return this.#retries >= (this.#route?.retry?.limit ?? 0);
+  }
+
+  #arm(): void {
+    const { timers } = this.#context.io.loop;
+    let dueMs = earlier(this.#requestEndMs, this.#responseEndMs);
+    dueMs = earlier(dueMs, earlier(this.#tryEndMs, this.#pauseEndMs));
+    if (dueMs === NEVER) timers.disarm(this.#timer);
+    else timers.arm(this.#timer, dueMs);
+  }
+
+  #onTimer(): void {
+    const { nowMs } = this.#context.io.loop.clock;
+    const isOver = earlier(this.#requestEndMs, this.#responseEndMs);
+    if (isDue(isOver, nowMs)) return this.#events.onTimeout();
+    const isPauseOver = isDue(this.#pauseEndMs, nowMs);
+    const isTryOver = isDue(this.#tryEndMs, nowMs);
+    if (isPauseOver) this.#pauseEndMs = NEVER;
+    if (isTryOver) this.#tryEndMs = NEVER;
+    this.#arm();
+    if (isPauseOver) this.#events.onPauseOver();
+    else if (isTryOver) this.#events.onTryTimeout();
+  }
+}
+
+function earlier(aMs: number, bMs: number): number {
+  if (aMs === NEVER) return bMs;
+  return bMs === NEVER ? aMs : Math.min(aMs, bMs);
+}
+
+function isDue(deadlineMs: number, nowMs: number): boolean {
+  return deadlineMs !== NEVER && nowMs >= deadlineMs;
+}
