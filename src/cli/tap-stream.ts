@@ -14,6 +14,8 @@ const LINE_CHARS_MAX = 65_536;
 /** Of an answer that is none of a tap. */
 const REFUSAL_CHARS_MAX = 200;
 
+const ENDED = "the sidecar has ended";
+
 export type TapStreamOptions = {
   readonly adminUrl: string;
   readonly filter: TapFilter;
@@ -31,6 +33,7 @@ export class TapStream {
   #resolve: (reason: string | null) => void = () => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   #rest = "";
+  #isOpen = false;
 
   constructor(options: TapStreamOptions) {
     const { adminUrl, filter } = options;
@@ -40,7 +43,7 @@ export class TapStream {
     });
     const url = new URL(`/tap${tapQuery(filter)}`, adminUrl);
     this.#sent = request(url, { agent: false }, (response) => this.#onResponse(response));
-    this.#sent.on("error", (error) => this.#end(reasonOf(error)));
+    this.#sent.on("error", (error) => this.#end(this.#isOpen ? ENDED : reasonOf(error)));
     this.#arm(ANSWER_TIMEOUT_MS);
     this.#sent.end();
   }
@@ -50,10 +53,13 @@ export class TapStream {
   }
 
   #onResponse(response: IncomingMessage): void {
+    this.#isOpen = true;
     response.setEncoding("utf8");
-    response.on("error", (error) => this.#end(reasonOf(error)));
-    response.on("end", () => this.#end(this.#refusal(response) ?? "the sidecar has ended it"));
-    response.on("close", () => this.#end("the connection broke"));
+    // A process that stops may or may not get to say that the answer is over.
+    const onEnd = (): void => this.#end(this.#refusal(response) ?? ENDED);
+    response.on("error", onEnd);
+    response.on("end", onEnd);
+    response.on("close", onEnd);
     response.on("data", (text: string) => {
       this.#arm(SILENCE_MS);
       if (response.statusCode !== 200) {

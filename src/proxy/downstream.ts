@@ -128,6 +128,8 @@ export class Downstream extends RespondingClient implements Requester {
       return past;
     }
     const route = this.#router.route(bytes, base, head);
+    const { outcome } = this.#exchange;
+    if (this.context.watch !== null) outcome.describe(this, bytes, base, head, route);
     if (route.kind === "unknown") {
       if (!this.waitFor(route.missing, this)) return this.#replyOnly("overloaded", head, past);
       this.#state = State.waiting;
@@ -135,8 +137,6 @@ export class Downstream extends RespondingClient implements Requester {
       return past;
     }
     this.endWait();
-    const { outcome } = this.#exchange;
-    if (this.context.watch !== null) outcome.describe(this, bytes, base, head, route);
     if (route.kind === "refused") return this.#replyOnly(route.code, head, past);
     if (head.method === Method.connect) {
       if (this.origin.kind === "inbound") this.#refuse(replyMethodNotAllowed());
@@ -243,7 +243,7 @@ export class Downstream extends RespondingClient implements Requester {
     this.#leave();
     this.#dropHead();
     this.goesOn = false;
-    this.replyFailure(code, false);
+    this.#exchange.outcome.refused(this, this.replyFailure(code, false));
     this.#finish(true);
   }
 

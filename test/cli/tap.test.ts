@@ -57,7 +57,6 @@ test.after.each(closeTaps);
 
 test.after(async () => {
   await pair.stop();
-  await program.stop();
   origin.close();
 });
 
@@ -77,6 +76,7 @@ async function closeTaps(): Promise<void> {
   for (const tap of open.splice(0)) tap.close();
   for (const socket of leaving.splice(0)) socket.destroy();
   for (const each of [program, pair.near, pair.far]) {
+    if (each.child.exitCode !== null) continue;
     await eventually(async () => (await statsOf(each)).taps === 0, { what: "the end of all taps" });
   }
 }
@@ -331,6 +331,21 @@ test("top goes on until a signal", async () => {
   const { out, status } = await top.ended;
   assert.is(status, 0);
   assert.not.match(out, /\x1b/);
+});
+
+test("a sidecar that stops ends its taps, and is not kept by them", async () => {
+  const tap = command(["tap", adminOf(program), adminOf(pair.near), "--json"]);
+  for (const each of [program, pair.near]) {
+    await eventually(async () => (await statsOf(each)).taps === 1, { withinMs: 10_000 });
+  }
+  assert.is(await program.stop(), 0);
+  // The other one is tapped on.
+  await ask(pair.port, "/on");
+  await eventually(() => tap.out().includes('"path":"/on"'));
+  tap.stop();
+  const { err, status } = await tap.ended;
+  assert.is(status, 1);
+  assert.match(err, /^outrigger: http:\/\/127\.0\.0\.1:\d+: the sidecar has ended\n$/);
 });
 
 test.run();
