@@ -17,7 +17,14 @@ import type { Http2Fault } from "../protocol/http2/stream-table.ts";
 import type { ClientCall } from "./client-call.ts";
 import type { Channel } from "./client-channel.ts";
 import type { ClientTls } from "./client-messages.ts";
-import { EXPIRED_GRACE_MS, PING_MS, PING_TIMEOUT_MS, READS_PER_TURN, SWEEP_MS } from "./limits.ts";
+import {
+  EXPIRED_GRACE_MS,
+  PING_MS,
+  PING_TIMEOUT_MS,
+  READS_PER_TURN,
+  STREAMS_MAX,
+  SWEEP_MS,
+} from "./limits.ts";
 import { verifyServer } from "./verify-server.ts";
 
 class Frames extends Http2Client {
@@ -28,6 +35,9 @@ class Frames extends Http2Client {
     this.#owner = owner;
   }
 
+  protected override get ownStreamsMax(): number {
+    return STREAMS_MAX;
+  }
   protected override onPeerSettings(): void {
     this.#owner.onSettings();
   }

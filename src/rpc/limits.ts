@@ -17,10 +17,15 @@ export const METADATA_BYTES_MAX = 8_192;
 export const CONNECTIONS_MAX = 10_000;
 /** Calls of a server, all connections together: each sidecar watches a handful of things. */
 export const CALLS_MAX = 65_536;
+/**
+ * Calls of one connection: a sidecar watches endpoints and routes of up to 1,024 names and the policy
+ * of 64 ports, and announces. Mostly it is a handful.
+ */
+export const STREAMS_MAX = 2_560;
 /** Connections that a client's thread keeps at once. */
 export const CHANNELS_MAX = 64;
-/** Calls of one channel that wait because the server has no room for more streams. */
-export const CALLS_WAITING_MAX = 1_000;
+/** Calls of one channel that wait for room at the server: all that a sidecar watches, begun at once. */
+export const CALLS_WAITING_MAX = STREAMS_MAX;
 
 /** From accept to the end of the TLS handshake, or to the first byte of plaintext. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;

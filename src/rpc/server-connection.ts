@@ -27,7 +27,7 @@ class Frames extends Http2Server {
   readonly #owner: ServerConnection;
 
   constructor(owner: ServerConnection) {
-    super(owner.output, owner.server.thread.http2);
+    super(owner.output, owner.server.thread.http2, limits.STREAMS_MAX);
     this.#owner = owner;
   }
 

@@ -1,7 +1,7 @@
 /** Our client and our server with each other, in plaintext on loopback: what calls can come to. */
 import * as assert from "uvu/assert";
 import type { RpcChannel, RpcClientHandle } from "../../src/rpc/client-handle.ts";
-import { MESSAGE_BYTES_MAX } from "../../src/rpc/limits.ts";
+import { MESSAGE_BYTES_MAX, STREAMS_MAX } from "../../src/rpc/limits.ts";
 import { eventually } from "../support/eventually.ts";
 import { seeded } from "../support/random.ts";
 import {
@@ -68,6 +68,18 @@ test("the handler learns who calls, with what, and how long the client waits", a
   assert.ok((call?.timeoutMs ?? 0) > 3_000 && (call?.timeoutMs ?? 0) <= 4_000);
   await channel.call(pathOf("Echo"), bytesOf(""), { timeoutMs: null });
   assert.is(rig.calls.at(-1)?.timeoutMs, null);
+});
+
+test("one channel carries as many calls as a sidecar watches, begun at once", async () => {
+  const own = await client.open({ address: { ip: LOOPBACK, port: rig.port }, tls: null });
+  const streams = Array.from({ length: STREAMS_MAX }, () =>
+    own.stream(pathOf("HangLate"), bytesOf(""), { timeoutMs: null }),
+  );
+  const firsts = await Promise.all(streams.map((stream) => stream.next()));
+  assert.ok(firsts.every(({ value }) => textOf(value) === "one"));
+  assert.is(rig.server.callCount, STREAMS_MAX);
+  own.close();
+  await eventually(() => rig.server.callCount === 0);
 });
 
 test("an error comes with its status, its text and its metadata", async () => {

@@ -229,7 +229,7 @@ test("rapid resets end the connection", async () => {
   await counted("floods", before + 1);
 });
 
-test("one connection has a hundred calls at a time, and all together no more than the limit", async () => {
+test("all connections together have no more calls than the limit", async () => {
   const first = await Http2Peer.connect(rig.port);
   const second = await Http2Peer.connect(rig.port);
   const before = rig.server.counts.calls_refused;
@@ -237,8 +237,7 @@ test("one connection has a hundred calls at a time, and all together no more tha
     Array.from({ length: 100 }, () => peer.request(head("HangStream"), message("")));
   try {
     hundred(first);
-    const over = await first.over(first.request(head("HangStream"), message("")));
-    assert.is(over.resetCode, f.ErrorCode.refusedStream);
+    await eventually(() => rig.server.callCount === 100);
     const ids = hundred(second);
     const refused = await eventually(() => {
       const ended = ids.map((id) => second.link.stream(id)).filter(({ isOver }) => isOver);

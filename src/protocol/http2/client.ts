@@ -54,10 +54,14 @@ export abstract class Http2Client extends Http2Connection {
     this.sayHello(SETTINGS);
   }
 
+  protected get ownStreamsMax(): number {
+    return OWN_STREAMS_MAX;
+  }
+
   /** How many more streams may be opened now. */
   get room(): number {
     if (this.isGoingAway || this.isOver || this.#nextId > STREAM_ID_MAX) return 0;
-    const max = Math.min(OWN_STREAMS_MAX, this.sender.peer.maxConcurrentStreams);
+    const max = Math.min(this.ownStreamsMax, this.sender.peer.maxConcurrentStreams);
     return Math.max(0, max - this.streams.size);
   }
 

@@ -13,11 +13,6 @@ import { Glitch, STREAMS_MAX } from "./limits.ts";
 import type { Output } from "./sender.ts";
 import { Http2Stream } from "./stream.ts";
 
-const SETTINGS: readonly (readonly [number, number])[] = [
-  [Setting.maxConcurrentStreams, STREAMS_MAX],
-  [Setting.maxHeaderListSize, DECODED_BYTES_MAX],
-];
-
 const ROUND_TRIP_MS = 1_000;
 
 /** Takes nothing: the block is decoded for its tables' sake only. */
@@ -36,13 +31,16 @@ export abstract class ServerStream extends Http2Stream {
 
 export abstract class Http2Server extends Http2Connection {
   readonly #fields = new RequestFields();
+  readonly #streamsMax: number;
   #prefaceBytes = 0;
   /** Streams above are ignored: the client knew that we go away. */
   #lastAccepted = STREAM_ID_MAX;
   #drainedAtMs = 0;
 
-  constructor(output: Output, memory: Http2Memory) {
+  /** `streamsMax`: that the client may have open at once. */
+  constructor(output: Output, memory: Http2Memory, streamsMax = STREAMS_MAX) {
     super(output, memory, true);
+    this.#streamsMax = streamsMax;
   }
 
   protected abstract createStream(): ServerStream;
@@ -56,7 +54,10 @@ export abstract class Http2Server extends Http2Connection {
   }
 
   start(): void {
-    this.sayHello(SETTINGS);
+    this.sayHello([
+      [Setting.maxConcurrentStreams, this.#streamsMax],
+      [Setting.maxHeaderListSize, DECODED_BYTES_MAX],
+    ]);
   }
 
   /**
@@ -113,7 +114,7 @@ export abstract class Http2Server extends Http2Connection {
     if ((id & 1) === 0) return this.fail(ErrorCode.protocolError);
     const stream = this.streams.get(id);
     if (stream !== undefined) return this.takeTrailers(stream, isEnd, block, start, end);
-    if (id > this.lastPeerId && id <= this.#lastAccepted && this.streams.size < STREAMS_MAX) {
+    if (id > this.lastPeerId && id <= this.#lastAccepted && this.streams.size < this.#streamsMax) {
       return this.#onRequest(id, isEnd, isSelfDependent, block, start, end);
     }
     // §4.3: every block is decoded, or the next one could not be.
