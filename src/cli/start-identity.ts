@@ -5,6 +5,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { ControlClient } from "../control/control-client.ts";
+import { ControlLink } from "../control/link.ts";
+import { watchTrust } from "../control/trust-watch.ts";
 import { resolveHost } from "../discovery/dns.ts";
 import { FileSource } from "../identity/files.ts";
 import { JoinSource } from "../identity/join.ts";
@@ -33,9 +35,9 @@ export type IdentityOptions = {
 /** What a running sidecar has of an identity. */
 export class SidecarIdentity {
   readonly source: IdentitySource;
+  /** To the control plane; null without one. */
+  readonly link: ControlLink | null;
   readonly #client: ControlClient | null;
-  /** Follows the mesh's trust anchors. */
-  readonly #watch: () => void = () => {};
   /** Takes what a run before has kept. */
   readonly #resume: () => Promise<void> = async () => {};
   #deliver: ((credentials: Credentials) => void) | null = null;
@@ -53,17 +55,27 @@ export class SidecarIdentity {
     if (dir !== null) {
       this.source = new FileSource({ ...common, directory: dir, expected: own });
       this.#client = null;
+      this.link = null;
       return;
     }
     const random = (): number => randomBytes(4).readUInt32LE();
+    const readToken = () => readJoinArgument(token ?? "");
+    const current = () => this.#latest;
     const client = new ControlClient({
       arena,
       log,
       resolveHost,
       address: control,
       trustDomain: defaults.trustDomain,
-      current: () => this.#latest,
+      current,
+    });
+    const link = new ControlLink({
+      connect: (credentials) => client.connect(credentials),
+      current,
+      nowMs,
       random,
+      setTimer: setRuntimeTimer,
+      log,
     });
     const identity = own ?? { dns: null, uri: null };
     const kept = new KeptIdentity({ folder, identity, wallMs: Date.now, log });
@@ -71,7 +83,7 @@ export class SidecarIdentity {
       ...common,
       identity,
       certify: (request) => client.certify(request),
-      readToken: () => readJoinArgument(token ?? ""),
+      readToken,
       keep: (credentials, joined) => void kept.keep(credentials, joined),
       nowMs,
       random,
@@ -80,13 +92,18 @@ export class SidecarIdentity {
     this.source = join;
     this.#client = client;
     this.#resume = async () => {
-      const joined = readJoinArgument(token ?? "");
+      const joined = readToken();
       const credentials = "refused" in joined ? null : await kept.recall(joined);
       if ("refused" in joined || credentials === null) return;
       join.resume(credentials, joined);
       client.found(joined);
     };
-    this.#watch = () => void client.watchTrust(() => join.refreshSoon());
+    this.link = link;
+    watchTrust(
+      link,
+      () => this.#latest?.roots ?? [],
+      () => join.refreshSoon(),
+    );
   }
 
   /**
@@ -102,7 +119,8 @@ export class SidecarIdentity {
     const started = identity.source.start();
     if (dir === null) {
       // It goes on asking; what went wrong is in its status and in the log.
-      started.then(identity.#watch, () => {});
+      started.catch(() => {});
+      identity.link?.start();
       return identity;
     }
     try {
@@ -126,6 +144,7 @@ export class SidecarIdentity {
 
   async stop(): Promise<void> {
     this.source.stop();
+    this.link?.stop();
     await this.#client?.stop();
   }
 
@@ -135,6 +154,7 @@ export class SidecarIdentity {
     if (problem !== null) throw new Error(`self-test: ${problem}`);
     this.#latest = credentials;
     this.#deliver?.(credentials);
+    this.link?.renewed();
   }
 }
 

@@ -1,22 +1,20 @@
 /**
  * A sidecar's way to the control plane, from its main thread: where it is, how it is known, and the
- * calls. The thread that carries them (rpc/client.ts) is started with the first call. There is a
- * channel for each certificate that is asked for, and one that stays open to tell of new anchors.
+ * connections. The thread that carries them (rpc/client.ts) is started with the first. There is one for
+ * each certificate that is asked for, and one that stays (link.ts).
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Certified, CertifyRequest } from "../identity/join-round.ts";
-import { backoffMs } from "../lib/backoff.ts";
 import type { Logger } from "../lib/log.ts";
 import { formatHostPort, type HostPort, parseIp } from "../mesh/address.ts";
 import type { Credentials } from "../mesh/credentials.ts";
 import { identityFor } from "../mesh/identity.ts";
 import type { Arena } from "../net/arena.ts";
 import { CertifyRequestSchema, CertifyResponseSchema } from "../proto/identity_pb.ts";
-import { TrustUpdateSchema, WatchRequestSchema } from "../proto/trust_pb.ts";
 import { type RpcChannel, RpcClientHandle } from "../rpc/client-handle.ts";
 import type { Trust } from "../rpc/client-messages.ts";
 import { RpcError } from "../rpc/status.ts";
-import { CERTIFY, CONTROL_NAME, CONTROL_NAMESPACE, WATCH_TRUST } from "./names.ts";
+import { CERTIFY, CONTROL_NAME, CONTROL_NAMESPACE } from "./names.ts";
 
 export type ControlClientOptions = {
   readonly arena: Arena;
@@ -27,13 +25,7 @@ export type ControlClientOptions = {
   readonly trustDomain: string;
   /** The certificate in use, by which this sidecar proves who it is; null: there is none yet. */
   readonly current: () => Credentials | null;
-  /** 32 random bits. */
-  readonly random: () => number;
 };
-
-/** Between two attempts to watch; linkerd2-proxy's, but for its jitter. */
-const WATCH_BACKOFF_MIN_MS = 100;
-const WATCH_BACKOFF_MAX_MS = 60_000;
 
 /** What the renewal looks at of a failure, by its name there. */
 class CertifyError extends Error {
@@ -62,12 +54,10 @@ async function call(
 export class ControlClient {
   readonly #options: ControlClientOptions;
   #rpc: Promise<RpcClientHandle> | null = null;
-  /** Where the control plane was found last, for the watch. */
+  /** null: not known yet. */
   #address: HostPort | null;
   /** Connections that came to nothing: of a name with several addresses each gets its turn. */
   #failedOpens = 0;
-  #isStopped = false;
-  #wakeWatch: () => void = () => {};
 
   constructor(options: ControlClientOptions) {
     this.#options = options;
@@ -108,65 +98,14 @@ export class ControlClient {
     }
   }
 
-  /**
-   * Calls `changed` whenever the mesh's anchors or issuer are others than before. Goes on until
-   * `stop`, whatever happens to the connection.
-   */
-  async watchTrust(changed: () => void): Promise<void> {
-    let known: string | null = null;
-    for (let failures = 0; !this.#isStopped; ) {
-      try {
-        const channel = await this.#open(this.#options.current(), { roots: this.#roots, pins: [] });
-        try {
-          const request = toBinary(WatchRequestSchema, create(WatchRequestSchema));
-          for await (const bytes of channel.stream(WATCH_TRUST, request, { timeoutMs: null })) {
-            const { state, trustAnchors } = fromBinary(TrustUpdateSchema, bytes);
-            const text = Buffer.from(state).toString("hex");
-            // The first one may come after a change that the certificate in use knows nothing of.
-            const isKnown = known === null ? this.#trusts(trustAnchors) : known === text;
-            if (!isKnown) changed();
-            known = text;
-            failures = 0;
-          }
-        } finally {
-          channel.close();
-        }
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        this.#options.log.debug("the control plane is not watched", { reason });
-      }
-      failures += 1;
-      const { random } = this.#options;
-      await this.#rest(backoffMs(failures, WATCH_BACKOFF_MIN_MS, WATCH_BACKOFF_MAX_MS, random));
-    }
+  /** Opens a connection by a certificate. Rejects with an Error that says why it did not. */
+  connect(credentials: Credentials): Promise<RpcChannel> {
+    return this.#open(credentials, { roots: credentials.roots, pins: [] });
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#wakeWatch();
     const rpc = await this.#rpc?.catch(() => null);
     await rpc?.stop();
-  }
-
-  #trusts(anchors: readonly Uint8Array[]): boolean {
-    const own = this.#roots.map((root) => Buffer.from(root));
-    return (
-      anchors.length === own.length && own.every((root) => anchors.some((a) => root.equals(a)))
-    );
-  }
-
-  get #roots(): readonly Uint8Array[] {
-    return this.#options.current()?.roots ?? [];
-  }
-
-  #rest(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, delayMs);
-      this.#wakeWatch = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   async #open(

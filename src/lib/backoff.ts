@@ -23,3 +23,16 @@ export function backoffMs(
   const waitMs = Math.round(baseMs * (1 + (jitter * random()) / UINT32));
   return Math.min(Math.max(waitMs, minMs), maxMs);
 }
+
+/**
+ * The same with full jitter, for what thousands do at once when one server goes: any time from 0 to
+ * `minMs` doubled with each failure, or `maxMs`.
+ */
+export function fullJitterMs(
+  failures: number,
+  minMs: number,
+  maxMs: number,
+  random: () => number,
+): number {
+  return Math.round((Math.min(minMs * 2 ** failures, maxMs) * random()) / UINT32);
+}

@@ -4,7 +4,9 @@ import { randomBytes } from "node:crypto";
 import * as assert from "uvu/assert";
 import { createToken } from "../../src/control/authority/tokens.ts";
 import { ControlClient } from "../../src/control/control-client.ts";
+import { ControlLink } from "../../src/control/link.ts";
 import { type Control, startControl } from "../../src/control/serve.ts";
+import { watchTrust } from "../../src/control/trust-watch.ts";
 import { JoinSource } from "../../src/identity/join.ts";
 import { parseJoinToken } from "../../src/identity/join-token.ts";
 import { setRuntimeTimer } from "../../src/identity/source.ts";
@@ -40,6 +42,7 @@ function portOf(control: Control, kind: "control" | "admin"): number {
 /** A sidecar's side, which finds the control plane by a name with these addresses. */
 class Sidecar {
   readonly client: ControlClient;
+  readonly link: ControlLink;
   readonly join: JoinSource;
   #credentials: Credentials | null = null;
 
@@ -52,7 +55,14 @@ class Sidecar {
       address: { host: "control.example", port },
       trustDomain: "cluster.local",
       current: () => this.#credentials,
+    });
+    this.link = new ControlLink({
+      connect: (credentials) => this.client.connect(credentials),
+      current: () => this.#credentials,
+      nowMs: () => performance.now(),
       random,
+      setTimer: setRuntimeTimer,
+      log: { info: () => {}, warn: () => {} },
     });
     this.join = new JoinSource({
       use: (credentials) => {
@@ -73,6 +83,7 @@ class Sidecar {
 
   async stop(): Promise<void> {
     this.join.stop();
+    this.link.stop();
     await this.client.stop();
   }
 }
@@ -88,14 +99,19 @@ test("a control plane that stops sends its watchers away instead of waiting for 
   const control = await start(dir);
   const sidecar = new Sidecar(await tokenIn(dir), portOf(control, "control"), ["127.0.0.1"]);
   await sidecar.join.start();
-  const watching = sidecar.client.watchTrust(() => {});
+  sidecar.link.start();
+  watchTrust(
+    sidecar.link,
+    () => [],
+    () => {},
+  );
   await eventually(async () => {
     const answer = await fetch(`http://127.0.0.1:${portOf(control, "admin")}/metrics`);
     return (await answer.text()).includes("\noutrigger_control_calls 1\n");
   });
   await control.stop();
+  await eventually(() => sidecar.link.state === "away");
   await sidecar.stop();
-  await watching;
 });
 
 test("a sidecar tries all addresses of a name, and says which name failed", async () => {

@@ -46,7 +46,6 @@ export async function joinMesh(
     address: null,
     trustDomain: TRUST_DOMAIN,
     current: () => credentials,
-    random,
   });
   const source = new JoinSource({
     use: (given) => {
