@@ -4,7 +4,13 @@ import { type Logger, type LogLevel, parseLogLevel } from "../lib/log.ts";
 import { METRICS_CONTENT_TYPE } from "../metrics/text.ts";
 import type { EndpointsView } from "./endpoints-view.ts";
 import { hasLocalHost, isLocalPeer, isSameOrigin } from "./guard.ts";
-import { type BoundPort, type Readiness, readinessText } from "./health.ts";
+import {
+  type BoundPort,
+  type Note,
+  type Readiness,
+  readinessText,
+  verboseReadinessText,
+} from "./health.ts";
 import type { IdentityView } from "./identity-view.ts";
 import { pageHtml, pagePolicy } from "./page.ts";
 import { readSmallBody } from "./read-body.ts";
@@ -15,6 +21,8 @@ import type { Taps } from "./taps.ts";
 
 export type AdminDeps = {
   readonly isReady: () => Readiness;
+  /** Lines of `/ready?verbose` that are no reasons. */
+  readonly notes: () => readonly Note[];
   /** Prometheus' text, see metrics/exposition.ts. */
   readonly metrics: () => string | Promise<string>;
   /** See endpoints-view.ts. */
@@ -189,7 +197,9 @@ function ready(deps: AdminDeps): Handler {
     const readiness = deps.isReady();
     const isVerbose = context.req.query("verbose") !== undefined;
     return text(
-      readinessText(readiness, isVerbose ? deps.boundPorts() : null),
+      isVerbose
+        ? verboseReadinessText(readiness, deps.notes(), deps.boundPorts())
+        : readinessText(readiness),
       readiness.ready ? 200 : 503,
     );
   };

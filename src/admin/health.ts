@@ -13,17 +13,26 @@ export type BoundPort = {
   readonly address: string;
 };
 
-/** `ready` or `not ready`; verbose also each reason and each listener on a line. */
-export function readinessText(
-  { ready, reasons }: Readiness,
-  ports: readonly BoundPort[] | null,
+/** Something worth knowing, as `what: text`. */
+export type Note = { readonly what: string; readonly text: string };
+
+/** `ready` or `not ready`. */
+export function readinessText({ ready }: Readiness): string {
+  return ready ? "ready\n" : "not ready\n";
+}
+
+/** … and each reason, note and listener on a line. */
+export function verboseReadinessText(
+  readiness: Readiness,
+  notes: readonly Note[],
+  ports: readonly BoundPort[],
 ): string {
-  const lines = [ready ? "ready" : "not ready"];
-  if (ports !== null) {
-    for (const reason of reasons) lines.push(`reason: ${oneLine(reason)}`);
-    for (const { name, address } of ports) lines.push(`${name}: ${oneLine(address)}`);
-  }
-  return `${lines.join("\n")}\n`;
+  const lines = [
+    ...readiness.reasons.map((reason) => `reason: ${oneLine(reason)}`),
+    ...notes.map(({ what, text }) => `${what}: ${oneLine(text)}`),
+    ...ports.map(({ name, address }) => `${name}: ${oneLine(address)}`),
+  ];
+  return `${readinessText(readiness)}${lines.map((line) => `${line}\n`).join("")}`;
 }
 
 function oneLine(text: string): string {

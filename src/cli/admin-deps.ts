@@ -1,5 +1,6 @@
 /** What the admin API sees of the running sidecar: values and functions, nothing of the data path. */
 import type { AdminDeps } from "../admin/app.ts";
+import { controlNotes } from "../admin/control-notes.ts";
 import { endpointsView } from "../admin/endpoints-view.ts";
 import { identityView } from "../admin/identity-view.ts";
 import { statsView } from "../admin/stats-view.ts";
@@ -15,6 +16,7 @@ import { EndpointRows } from "../shared/endpoint-rows.ts";
 import type { Memory } from "../shared/memory.ts";
 import { Fault } from "../worker/faults.ts";
 import type { RunConfig } from "./config.ts";
+import type { MeshMember } from "./mesh-member.ts";
 import type { SidecarIdentity } from "./start-identity.ts";
 import type { Threads } from "./threads.ts";
 import { VERSION } from "./version.ts";
@@ -30,6 +32,7 @@ export type Running = {
   /** `kind host:port` of each listener. */
   readonly bound: readonly string[];
   readonly identity: SidecarIdentity | null;
+  readonly member: MeshMember | null;
   readonly taps: Taps;
   readonly isReady: () => boolean;
   readonly shutdown: () => void;
@@ -47,8 +50,10 @@ export function adminDeps(running: Running): AdminDeps {
       const reasons: string[] = [];
       if (!isServing) reasons.push("starting, draining, or without a worker");
       if (!isKnown) reasons.push("without a valid certificate");
+      if (!registry.isPolicyKnown) reasons.push("without the policy of the application's port");
       return { ready: reasons.length === 0, reasons };
     },
+    notes: () => controlNotes(running.member?.figures ?? null),
     metrics: () =>
       renderMetrics({
         memory,
@@ -59,6 +64,7 @@ export function adminDeps(running: Running): AdminDeps {
         workerRows: threads.rows,
         process: readProcessFigures(),
         identity: identity?.source.status ?? null,
+        control: running.member?.figures ?? null,
         version: VERSION,
         runtime: `${runtime.name} ${runtime.version}`,
       }),

@@ -47,7 +47,7 @@ export async function checkCommand(options: CheckOptions = {}): Promise<CommandR
   const isLive = live.status === 200;
   const findings: Finding[] = [
     { level: isLive ? "ok" : "FAIL", what: "live", detail: answerText(adminUrl, live.status) },
-    await readiness(adminUrl, timeoutMs),
+    ...(await readiness(adminUrl, timeoutMs)),
   ];
   const identity = await readIdentity(adminUrl, timeoutMs);
   if ("error" in identity) {
@@ -68,16 +68,27 @@ function answerText(adminUrl: string, status: number): string {
   return status === 200 ? adminUrl : `${adminUrl}: HTTP ${status}`;
 }
 
-async function readiness(adminUrl: string, timeoutMs?: number): Promise<Finding> {
+async function readiness(adminUrl: string, timeoutMs?: number): Promise<readonly Finding[]> {
   const answer = await ask(adminUrl, "/ready?verbose", timeoutMs);
-  if ("error" in answer) return { level: "FAIL", what: "ready", detail: answer.error };
-  if (answer.status === 200) return { level: "ok", what: "ready", detail: "yes" };
-  const reasons = answer.text
-    .split("\n")
-    .filter((line) => line.startsWith("reason: "))
-    .map((line) => line.slice("reason: ".length));
-  const detail = reasons.join("; ") || `HTTP ${answer.status}`;
-  return { level: "FAIL", what: "ready", detail: detail.slice(0, DETAIL_CHARS_MAX) };
+  if ("error" in answer) return [{ level: "FAIL", what: "ready", detail: answer.error }];
+  const saidOf = (what: string): string[] =>
+    answer.text
+      .split("\n")
+      .filter((line) => line.startsWith(`${what}: `))
+      .map((line) => line.slice(what.length + 2, what.length + 2 + DETAIL_CHARS_MAX));
+  const isReady = answer.status === 200;
+  const reasons = saidOf("reason").join("; ") || `HTTP ${answer.status}`;
+  const detail = isReady ? "yes" : reasons.slice(0, DETAIL_CHARS_MAX);
+  return [
+    { level: isReady ? "ok" : "FAIL", what: "ready", detail },
+    // It serves on without a control plane, by what it knows.
+    ...saidOf("control").map((text) => noteOf("control", text, text === "connected")),
+    ...saidOf("announced").map((text) => noteOf("announced", text, text.endsWith(", yes"))),
+  ];
+}
+
+function noteOf(what: string, detail: string, isGood: boolean): Finding {
+  return { level: isGood ? "ok" : "warn", what, detail };
 }
 
 /** What is to be said of an identity, in the order in which it is best read. */

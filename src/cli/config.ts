@@ -4,12 +4,13 @@
  * its variable. An empty variable is a value like any other. Opens nothing and looks nothing up.
  */
 
-import type { Upstream } from "../discovery/registry.ts";
+import type { Upstream } from "../discovery/target.ts";
 import { assert } from "../lib/assert.ts";
 import type { LogFormat, LogLevel } from "../lib/log.ts";
 import type { HostPort } from "../mesh/address.ts";
 import type { InboundPolicy } from "../mesh/snapshot.ts";
 import { ENDPOINTS_MAX } from "../shared/layout.ts";
+import { type AnnounceConfig, announceOf, announceProblem } from "./announce-config.ts";
 import { type Failure, failure, type ParsedFlags, parseFlags } from "./args.ts";
 import {
   type IdentityConfig,
@@ -62,6 +63,7 @@ export type RunConfig = {
   readonly shutdownGraceMs: number;
   readonly identity: IdentityConfig;
   readonly policy: InboundPolicy;
+  readonly announce: AnnounceConfig;
   /** What the control plane said is kept there. */
   readonly state: StateConfig;
 };
@@ -103,8 +105,10 @@ export function runConfig(argv: readonly string[], env: Environment): Configured
       shutdownGraceMs: values.one(RUN.shutdownGrace),
       identity,
       policy: policyOf(values, defaults),
+      announce: announceOf(values, identity),
       state: stateOf(values, env, identity, name),
     };
+    values.refuse(announceProblem(config));
     values.refuse(upstreamsProblem(config) ?? listenersProblem(config) ?? identityProblem(config));
     return config;
   });

@@ -9,12 +9,15 @@ import type { StateFolder } from "../lib/state-folder.ts";
 import type { HttpServer } from "../net/runtime.ts";
 import { DrainPhase } from "../shared/layout.ts";
 import { type Memory, startDraining } from "../shared/memory.ts";
+import type { MeshMember } from "./mesh-member.ts";
 import type { SidecarIdentity } from "./start-identity.ts";
 import type { Threads } from "./threads.ts";
 
 export type Draining = {
   readonly log: Logger;
   readonly threads: Threads;
+  /** Our part in a mesh; null without one. */
+  readonly member: MeshMember | null;
   readonly memory: Memory;
   readonly registry: Registry;
   readonly taps: Taps;
@@ -48,8 +51,10 @@ export class Drain {
    */
   async inbound(maxMs: number): Promise<void> {
     this.#isBegun = true;
-    const { log, threads, memory } = this.#running;
+    const { log, member, threads, memory } = this.#running;
     log.info("draining inbound", { maxMs });
+    // Others stop coming before the door is closed.
+    await member?.leave();
     const drained = async (): Promise<void> => {
       await threads.stopInbound();
       startDraining(memory, DrainPhase.inbound);
@@ -66,6 +71,7 @@ export class Drain {
     this.#isEnding = true;
     const { log, threads, memory, registry, taps, identity, folder, adminServer } = this.#running;
     log.info("draining", { graceMs: maxMs });
+    await this.#running.member?.leave();
     await threads.stopAccepting();
     startDraining(memory, DrainPhase.all);
     threads.wakeAll();

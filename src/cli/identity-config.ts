@@ -1,5 +1,5 @@
 /** Who the sidecar is and whom it lets in, as configured: the flags of identity-keys.ts together. */
-import type { Upstream } from "../discovery/registry.ts";
+import type { Upstream } from "../discovery/target.ts";
 import { readJoinArgument } from "../identity/join-argument.ts";
 import type { HostPort } from "../mesh/address.ts";
 import type { Identity } from "../mesh/credentials.ts";

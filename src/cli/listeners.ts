@@ -72,7 +72,7 @@ function listenThere(
   return "error" in moved ? opened : moved;
 }
 
-async function addressOf(at: HostPort, flag: string): Promise<SocketAddress> {
+export async function addressOf(at: HostPort, flag: string): Promise<SocketAddress> {
   const ip = parseIp(at.host);
   if (ip !== null) return { ip, port: at.port };
   const [first] = await resolveHost(at.host).catch(() => []);

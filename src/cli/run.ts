@@ -25,6 +25,7 @@ import { adminDeps } from "./admin-deps.ts";
 import type { RunConfig } from "./config.ts";
 import { Drain } from "./drain.ts";
 import { applicationOf, openAdmin, openListeners } from "./listeners.ts";
+import type { MemberOptions, MeshMember } from "./mesh-member.ts";
 import type { IdentityOptions, SidecarIdentity } from "./start-identity.ts";
 import { Threads } from "./threads.ts";
 import { untilSignal } from "./until-signal.ts";
@@ -52,13 +53,15 @@ export type Sidecar = {
 /** Starts a sidecar in this process. Throws StartError when it cannot. */
 export async function startSidecar(config: RunConfig, log: Logger): Promise<Sidecar> {
   const ground = await prepare(config, log);
-  const { arena, folder, identity, listeners, memory, counters, series, nowMs } = ground;
+  const { arena, folder, identity, listeners, member, memory, counters, series, nowMs } = ground;
   let isStarted = false;
   const registry = new Registry({
     memory,
+    counters,
     upstreams: config.upstreams,
     series,
     resolveHost,
+    mesh: member === null ? null : (deps) => member.mesh(deps),
     publish: (snapshot) => threads.publish(snapshot),
     acknowledged: () => threads.acknowledged(),
     nowMs,
@@ -75,13 +78,12 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
     log,
     onResolve: (authority) => registry.want(authority),
     onAccess: (line) => writeStderr(`${line}\n`),
-    // Without a control plane no snapshot speaks of ports, and none is missed.
-    onPort: () => {},
+    onPort: (port) => registry.wantPort(port),
     onClient: (name) => registry.meet(name),
     onTap: (batch, onRead) => taps.take(batch, onRead),
   });
   const bound = describeBound(listeners, formatHostPort(config.admin.host, adminServer.port));
-  const rest = { memory, registry, taps, adminServer, identity, folder };
+  const rest = { member, memory, registry, taps, adminServer, identity, folder };
   const drain = new Drain({ log, threads, ...rest });
   const deps = adminDeps({
     memory,
@@ -93,6 +95,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
     log,
     bound,
     identity,
+    member,
     taps,
     isReady: () => isStarted && !drain.isBegun,
     shutdown: () => stopRequested(),
@@ -102,6 +105,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
   identity?.deliverTo((credentials) => threads.use(credentials));
   await registry.start();
   await threads.start(registry.snapshot());
+  member?.start(registry);
   isStarted = true;
   for (const line of bound) log.info(`listening: ${line}`);
   log.info("ready", { workers: memory.layout.workers, runtime: runtime.name });
@@ -124,6 +128,7 @@ type Ground = {
   readonly identity: SidecarIdentity | null;
   readonly listeners: readonly ListenerSpec[];
   readonly app: ThreadStart["app"];
+  readonly member: MeshMember | null;
   readonly memory: Memory;
   readonly counters: Counters[];
   readonly series: SeriesRegistry;
@@ -139,10 +144,11 @@ async function prepare(config: RunConfig, log: Logger): Promise<Ground> {
   const identity = await identityOf({ config, arena, log, nowMs, folder });
   const listeners = await openListeners(arena, config);
   const app = await applicationOf(config.app);
+  const member = await memberOf({ config, folder, listeners, app, log }, identity);
   const memory = allocate(config.workers ?? defaultWorkers());
   const counters = allCounters(memory);
   const series = new SeriesRegistry(counters, nowMs);
-  return { arena, nowMs, folder, identity, listeners, app, memory, counters, series };
+  return { arena, nowMs, folder, identity, listeners, app, member, memory, counters, series };
 }
 
 function openState({ state }: RunConfig, log: Logger): StateFolder {
@@ -158,6 +164,16 @@ async function identityOf(options: IdentityOptions): Promise<SidecarIdentity | n
   if (dir === null && token === null) return null;
   const { SidecarIdentity } = await import("./start-identity.ts");
   return await SidecarIdentity.start(options);
+}
+
+async function memberOf(
+  options: Omit<MemberOptions, "link">,
+  identity: SidecarIdentity | null,
+): Promise<MeshMember | null> {
+  const link = identity?.link ?? null;
+  if (link === null) return null;
+  const { MeshMember } = await import("./mesh-member.ts");
+  return await MeshMember.create({ ...options, link });
 }
 
 function threadStart(

@@ -114,6 +114,19 @@ export const label: Parse<string> = (text) =>
     ? new Wrong("expected letters, digits and inner hyphens, at most 63")
     : text.toLowerCase();
 
+/** NAME or NAME.NAMESPACE, one label each, in lower case. */
+export const service: Parse<string> = (text) => {
+  const parts = text.split(".");
+  const isName = parts.length <= 2 && parts.every((part) => !(label(part) instanceof Wrong));
+  return isName ? text.toLowerCase() : new Wrong("expected NAME or NAME.NAMESPACE, such as web");
+};
+
+/** A name or an address, without a port. */
+export const host: Parse<string> = (text) =>
+  parseIp(text) !== null || isHostName(text)
+    ? text
+    : new Wrong("expected a name or an address without a port, such as 10.0.0.1");
+
 export const trustDomain: Parse<string> = (text) =>
   parseDnsName(text) ?? new Wrong("expected a DNS name, such as cluster.local");
 

@@ -5,7 +5,7 @@
 
 /** Names found by DNS or by address. An application talks to tens of services, not to thousands. */
 export const NAMES_MAX = 1_024;
-/** A name is kept for so long after a worker asked for it; then it is asked for again if in use. */
+/** A name is kept for so long after a worker asked for it or used it. */
 export const NAME_KEEP_MS = 600_000;
 /** A name that never had an address makes room sooner, as it may be anything. */
 export const FAILED_NAME_KEEP_MS = 60_000;
@@ -54,17 +54,17 @@ export class Names<T> {
     this.#refused.set(name, { why, untilMs: nowMs + REFUSED_KEEP_MS });
   }
 
-  /** Drops what was not wanted for long enough; returns the admitted names among it. */
-  expire(nowMs: number, hasFailed: (value: T) => boolean): readonly string[] {
+  /** Drops what was not wanted for long enough; returns what was admitted of it. */
+  expire(nowMs: number, hasFailed: (value: T) => boolean): readonly T[] {
     for (const [name, { untilMs }] of this.#refused) {
       if (nowMs >= untilMs) this.#refused.delete(name);
     }
-    const dropped: string[] = [];
+    const dropped: T[] = [];
     for (const [name, { value, wantedMs }] of this.#admitted) {
       const keepMs = hasFailed(value) ? FAILED_NAME_KEEP_MS : NAME_KEEP_MS;
       if (nowMs - wantedMs < keepMs) continue;
       this.#admitted.delete(name);
-      dropped.push(name);
+      dropped.push(value);
     }
     return dropped;
   }

@@ -1,20 +1,24 @@
 /**
  * Main thread: from the upstreams on the command line and the names that workers ask for to the
- * snapshots they route by. Whatever changes marks its services stale; at the end of the turn these
- * are built anew, and a snapshot is published if anything differs.
+ * snapshots they route by. A name is a static upstream, else a service of the mesh, else a name of
+ * DNS. Whatever changes marks its services stale; at the end of the turn these are built anew, and a
+ * snapshot is published if anything differs.
  */
-import type { HostPort } from "../mesh/address.ts";
 import { lookupKeys, normalizeAuthority, splitAuthority } from "../mesh/authority.ts";
-import type { EndpointPeer, Service, Snapshot, Speaks } from "../mesh/snapshot.ts";
+import type { Service, Snapshot } from "../mesh/snapshot.ts";
+import type { Counters } from "../shared/counters.ts";
+import { EndpointRows } from "../shared/endpoint-rows.ts";
 import type { Memory } from "../shared/memory.ts";
 import { Clients } from "./clients.ts";
-import { type EndpointAddress, EndpointTable } from "./endpoint-table.ts";
+import { type HostEntry, hostEntry, isLookedUp } from "./host-entry.ts";
 import { Hosts, type Log } from "./hosts.ts";
+import type { Mesh, MeshDeps } from "./mesh.ts";
 import { NAMES_MAX, Names } from "./names.ts";
-import { Retired } from "./retired.ts";
 import type { SeriesAllocator } from "./series-allocator.ts";
-import { type Target, targetOf } from "./target.ts";
+import { areSame, areSameAliases, type Entry, ServiceBuilder } from "./service-builder.ts";
+import { targetOf, targetsOf, type Upstream } from "./target.ts";
 import { systemTiming, type Timing } from "./timing.ts";
+import { Usage } from "./usage.ts";
 
 /** The system's resolver does not tell how long an answer is good for. */
 export const DNS_REFRESH_MS = 5_000;
@@ -22,20 +26,16 @@ export const DNS_REFRESH_MS = 5_000;
 /** A host name (RFC 1035) and a port. What is longer never was a valid authority. */
 const NAME_CHARS_MAX = 253 + ":65535".length;
 
-export type Upstream = {
-  readonly name: string;
-  readonly endpoints: readonly (HostPort & {
-    readonly speaks?: Speaks;
-    readonly peer?: EndpointPeer | null;
-  })[];
-};
-
 export type RegistryOptions = {
   readonly memory: Memory;
+  /** Of every thread, to see what is in use. */
+  readonly counters: readonly Counters[];
   readonly upstreams: readonly Upstream[];
   readonly series: SeriesAllocator;
   /** Must settle within bounded time; rejects with DnsTimeout when the time is over. */
   readonly resolveHost: (host: string) => Promise<readonly Uint8Array[]>;
+  /** null: there is no control plane. Else what it takes is loaded, and handed in. */
+  readonly mesh: ((deps: MeshDeps) => Mesh) | null;
   readonly publish: (snapshot: Snapshot) => void;
   /** Returns the least version of a snapshot that all workers have taken. */
   readonly acknowledged: () => number;
@@ -45,28 +45,25 @@ export type RegistryOptions = {
   readonly timing?: Timing;
 };
 
-type Entry = {
-  readonly name: string;
-  readonly isStatic: boolean;
-  readonly targets: readonly Target[];
-  /** To be built anew. */
-  isStale: boolean;
-  /** Endpoints were left out for want of rows. */
-  isShort: boolean;
-  /** Null while the first lookup of a name that a worker asked for lasts. */
-  service: Service | null;
-};
+/** What a name that workers asked for is. The key of the mesh's has no port, DNS's always has one. */
+type Named =
+  | { readonly kind: "mesh"; readonly key: string; readonly service: string }
+  | {
+      readonly kind: "dns";
+      readonly key: string;
+      readonly host: string;
+      readonly entry: HostEntry;
+    };
 
 export class Registry {
   readonly #options: RegistryOptions;
   readonly #timing: Timing;
   readonly #hosts: Hosts;
-  readonly #endpoints: EndpointTable;
-  readonly #statics = new Map<string, Entry>();
-  readonly #names = new Names<Entry>();
-  readonly #retiredSeries = new Retired<number>();
-  /** Of all refused names together: they are too many to be told apart. */
-  #refusedSeries: number | null = null;
+  readonly #builder: ServiceBuilder;
+  readonly #usage: Usage;
+  readonly #statics = new Map<string, HostEntry>();
+  readonly #names = new Names<Named>();
+  readonly #mesh: Mesh | null;
   readonly #clients: Clients;
   #snapshot: Snapshot = { version: 0, services: [], aliases: [], inbound: null, clients: [] };
   #isPublishDue = false;
@@ -75,23 +72,23 @@ export class Registry {
   #settled: (() => void) | null = null;
 
   constructor(options: RegistryOptions) {
+    const { counters, log, memory, mesh, nowMs, resolveHost, series, upstreams } = options;
     this.#options = options;
     this.#timing = options.timing ?? systemTiming;
-    this.#clients = new Clients(options.series);
-    this.#endpoints = new EndpointTable(options.memory, options.series, options.acknowledged);
-    this.#hosts = new Hosts({
-      resolveHost: options.resolveHost,
-      changed: (host) => this.#onHostChange(host),
-      log: options.log,
-    });
-    for (const { name, endpoints } of options.upstreams) {
+    this.#clients = new Clients(series);
+    this.#builder = new ServiceBuilder(options);
+    this.#usage = new Usage(counters, new EndpointRows(memory));
+    this.#hosts = new Hosts({ resolveHost, changed: (host) => this.#onHostChange(host), log });
+    for (const { name, endpoints } of upstreams) {
       const key = normalizeAuthority(name);
       const former = this.#statics.get(key)?.targets ?? [];
-      const targets = endpoints.map(({ host, port, speaks = "any", peer = null }) =>
-        targetOf(host, { port, speaks, peer }),
-      );
-      this.#statics.set(key, newEntry(key, true, [...former, ...targets]));
+      const targets = targetsOf(endpoints);
+      this.#statics.set(key, hostEntry(key, [...former, ...targets], this.#hosts, true));
     }
+    const changed = (): void => this.#publishSoon();
+    const wantByDns = (authority: string): void => this.#wantByDns(authority);
+    const deps = { changed, wantByDns, nowMs, timing: this.#timing, log };
+    this.#mesh = mesh?.(deps) ?? null;
   }
 
   /**
@@ -109,25 +106,26 @@ export class Registry {
 
   /** A worker misses this authority in its snapshot. A later snapshot has it, or says why not. */
   want(authority: string): void {
-    const keys = lookupKeys(authority);
-    const name = keys.dns;
-    if (name.length > NAME_CHARS_MAX) return;
-    if ([keys.exact, keys.bare, name].some((key) => this.#statics.has(key))) return;
-    const nowMs = this.#options.nowMs();
-    if (this.#names.touch(name, nowMs)) return;
-    const split = splitAuthority(name);
-    if (split === null || split.port === null) {
-      this.#names.refuse(name, "dns-failed", nowMs);
-    } else if (this.#names.isFull) {
-      this.#options.log.warn("too many names are in use; one is refused", { max: NAMES_MAX, name });
-      this.#names.refuse(name, "too-many-names", nowMs);
-    } else {
-      const entry = newEntry(name, false, [
-        targetOf(split.host, { port: split.port, speaks: "any", peer: null }),
-      ]);
-      this.#names.admit(name, entry, nowMs);
-    }
+    const { exact, bare, dns } = lookupKeys(authority);
+    if (dns.length > NAME_CHARS_MAX) return;
+    if ([exact, bare, dns].some((key) => this.#statics.has(key))) return;
+    if (!this.#wantOfMesh(dns)) this.#wantByDns(dns);
     this.#publishSoon();
+  }
+
+  /** A worker has a client for this port of the application, and no policy. */
+  wantPort(port: number): void {
+    this.#mesh?.ports.want(port);
+  }
+
+  /** The control plane can be reached, or not any more. */
+  onLinkChange(): void {
+    this.#mesh?.onLinkChange();
+  }
+
+  /** Whether the policy of the application's port is known, as far as there is one. */
+  get isPolicyKnown(): boolean {
+    return this.#mesh?.isPolicyKnown ?? true;
   }
 
   /** A worker has a client whose name its snapshot lacks. */
@@ -138,8 +136,10 @@ export class Registry {
   /** Returns a service of the newest snapshot as a worker finds it, by `web` or `web:8080`. */
   service(authority: string): Service | null {
     const { exact, bare, dns } = lookupKeys(authority);
-    const named = (key: string) => this.#snapshot.services.find(({ name }) => name === key);
-    return named(exact) ?? named(bare) ?? named(dns) ?? null;
+    const { services, aliases } = this.#snapshot;
+    const named = (key: string | undefined) => services.find(({ name }) => name === key);
+    const alias = aliases.find(({ name }) => name === bare)?.service;
+    return named(exact) ?? named(bare) ?? named(alias) ?? named(dns) ?? null;
   }
 
   snapshot(): Snapshot {
@@ -150,27 +150,62 @@ export class Registry {
   stop(): void {
     this.#isStopped = true;
     this.#stopTimer?.();
+    this.#mesh?.stop();
     this.#hosts.retain(new Set());
     this.#settleIfKnown();
   }
 
+  /** Returns whether the mesh knows the name, or is to say whether it does. */
+  #wantOfMesh(dns: string): boolean {
+    const host = splitAuthority(dns)?.host ?? "";
+    const service = this.#mesh?.nameOf(host) ?? null;
+    if (this.#mesh === null || service === null) return false;
+    const nowMs = this.#options.nowMs();
+    if (!this.#names.touch(host, nowMs)) {
+      if (this.#refuseIfFull(dns)) return true;
+      this.#names.admit(host, { kind: "mesh", key: host, service }, nowMs);
+    }
+    return this.#mesh.want(service, dns);
+  }
+
+  #wantByDns(name: string): void {
+    const nowMs = this.#options.nowMs();
+    if (this.#names.touch(name, nowMs)) return;
+    const split = splitAuthority(name);
+    if (split === null || split.port === null) this.#names.refuse(name, "dns-failed", nowMs);
+    else if (!this.#refuseIfFull(name)) {
+      const { host, port } = split;
+      const targets = [targetOf(host, { port, speaks: "any", peer: null })];
+      const entry = hostEntry(name, targets, this.#hosts, false);
+      this.#names.admit(name, { kind: "dns", key: name, host, entry }, nowMs);
+    }
+    this.#publishSoon();
+  }
+
+  #refuseIfFull(name: string): boolean {
+    if (!this.#names.isFull) return false;
+    this.#options.log.warn("too many names are in use; one is refused", { max: NAMES_MAX, name });
+    this.#names.refuse(name, "too-many-names", this.#options.nowMs());
+    return true;
+  }
+
   #tick(): void {
     const version = this.#snapshot.version + 1;
-    const hasFailed = ({ service }: Entry) => service !== null && service.failure !== null;
-    for (const name of this.#names.expire(this.#options.nowMs(), hasFailed)) {
-      // Its endpoints leave with the next snapshot, which has that version and no such service.
-      this.#endpoints.assign(name, [], version);
-      const { series } = this.#snapshot.services.find((service) => service.name === name) ?? {};
-      if (series !== undefined) this.#retiredSeries.put(name, series, version);
+    this.#touchUsed();
+    const hasFailed = (named: Named): boolean =>
+      named.kind === "mesh"
+        ? this.#mesh?.isAbsent(named.service) === true
+        : named.entry.service !== null && named.entry.service.failure !== null;
+    for (const named of this.#names.expire(this.#options.nowMs(), hasFailed)) {
+      if (named.kind === "dns") this.#builder.remove(named.entry, version);
     }
-    this.#endpoints.collect();
-    this.#retiredSeries.collect(
-      this.#options.acknowledged(),
-      () => true,
-      (series) => this.#options.series.free(series),
-    );
+    const wanted = this.#names
+      .values()
+      .flatMap((each) => (each.kind === "mesh" ? each.service : []));
+    for (const entry of this.#mesh?.retain(wanted) ?? []) this.#builder.remove(entry, version);
+    this.#builder.collect();
     const hosts = new Set<string>();
-    for (const entry of this.#entries()) {
+    for (const entry of this.#hostEntries()) {
       if (entry.isShort) entry.isStale = true;
       for (const { host, ip } of entry.targets) if (ip === null) hosts.add(host);
     }
@@ -179,8 +214,23 @@ export class Registry {
     this.#publishSoon();
   }
 
+  /** What workers use stays, and what is known of the mesh while nobody can be asked anew. */
+  #touchUsed(): void {
+    const nowMs = this.#options.nowMs();
+    const used = this.#usage.look(this.#snapshot.services);
+    for (const named of this.#names.values()) {
+      if (named.kind === "dns" && used.has(named.key)) {
+        this.#names.touch(named.key, nowMs);
+        // It may become one of the mesh.
+        this.#names.touch(named.host, nowMs);
+      } else if (named.kind === "mesh" && (used.has(named.service) || !this.#mesh?.isConnected)) {
+        this.#names.touch(named.key, nowMs);
+      }
+    }
+  }
+
   #onHostChange(host: string): void {
-    for (const entry of this.#entries()) {
+    for (const entry of this.#hostEntries()) {
       if (entry.targets.some((target) => target.host === host)) entry.isStale = true;
     }
     this.#publishSoon();
@@ -198,101 +248,51 @@ export class Registry {
   #publish(isFirst: boolean): void {
     if (this.#isStopped) return;
     const version = this.#snapshot.version + 1;
-    const services: Service[] = [];
-    for (const entry of this.#entries()) {
-      if (entry.isStale) this.#build(entry, version);
-      if (entry.service !== null) services.push(entry.service);
-    }
-    for (const [name, failure] of this.#names.refusals()) {
-      services.push({ name, series: this.#seriesOfRefused(), endpoints: [], failure, routes: [] });
-    }
+    const { services, aliases } = this.#collect(version);
     const clients = this.#clients.entries();
-    const areNew = clients.length > this.#snapshot.clients.length;
-    if (isFirst || areNew || !isSame(services, this.#snapshot.services)) {
-      this.#snapshot = { version, services, aliases: [], inbound: null, clients };
+    const inbound = this.#mesh?.ports.policies ?? null;
+    const former = this.#snapshot;
+    const isNew = clients.length > former.clients.length || inbound !== former.inbound;
+    if (
+      isFirst ||
+      isNew ||
+      !areSame(services, former.services) ||
+      !areSameAliases(aliases, former.aliases)
+    ) {
+      this.#snapshot = { version, services, aliases, inbound, clients };
       this.#options.publish(this.#snapshot);
     }
     this.#settleIfKnown();
   }
 
-  #build(entry: Entry, version: number): void {
-    entry.isStale = false;
-    const addresses: EndpointAddress[] = [];
-    let failure: Service["failure"] = null;
-    for (const { host, ip, port, speaks, peer } of entry.targets) {
-      const known = ip === null ? this.#hosts.get(host) : { answers: [ip], failure: null };
-      for (const answer of known.answers) addresses.push({ ip: answer, port, speaks, peer });
-      failure ??= known.failure;
+  /** What the snapshot holds: services built for `version`, and their further names. */
+  #collect(version: number): Pick<Snapshot, "services" | "aliases"> {
+    const named = this.#names.values();
+    const entries: Entry[] = [...this.#statics.values(), ...(this.#mesh?.entries() ?? [])];
+    for (const each of named) {
+      if (each.kind === "dns" && !this.#mesh?.isShadowing(each.host)) entries.push(each.entry);
     }
-    const isPending = addresses.length === 0 && failure === null;
-    if (isPending && !entry.isStatic && entry.service === null) return;
-    const { endpoints, leftOut } = this.#endpoints.assign(entry.name, addresses, version);
-    if (leftOut > 0 && !entry.isShort) {
-      const fields = { service: entry.name, leftOut, used: endpoints.length };
-      this.#options.log.warn("too many endpoints; some of a service are left out", fields);
+    for (const entry of entries) if (entry.isStale) this.#builder.build(entry, version);
+    const services = entries.flatMap(({ service }) => service ?? []);
+    for (const [name, failure] of this.#names.refusals()) {
+      services.push(this.#builder.refused(name, failure));
     }
-    entry.isShort = leftOut > 0;
-    const service: Service = {
-      name: entry.name,
-      series: entry.service?.series ?? this.#seriesOf(entry.name),
-      endpoints,
-      failure: addresses.length === 0 ? failure : null,
-      routes: [],
-    };
-    if (entry.service === null || !isSameService(entry.service, service)) entry.service = service;
-  }
-
-  #seriesOf(name: string): number {
-    const labels = { direction: "outbound", authority: name, target: "" } as const;
-    return this.#retiredSeries.revive(name) ?? this.#options.series.allocate(labels);
-  }
-
-  #seriesOfRefused(): number {
-    const labels = { direction: "outbound", authority: "other", target: "" } as const;
-    this.#refusedSeries ??= this.#options.series.allocate(labels);
-    return this.#refusedSeries;
+    const ofMesh = named.flatMap((each) => (each.kind === "mesh" ? each : []));
+    return { services, aliases: this.#mesh?.aliases(ofMesh) ?? [] };
   }
 
   /** Ends the wait of `start` once no static upstream has a first lookup on its way. */
   #settleIfKnown(): void {
     if (this.#settled === null) return;
-    const hasFirstLookup = ({ targets }: Entry) =>
-      targets.some(({ host, ip }) => {
-        if (ip !== null) return false;
-        const { answers, failure } = this.#hosts.get(host);
-        return answers.length === 0 && failure === null;
-      });
-    if (!this.#isStopped && [...this.#statics.values()].some(hasFirstLookup)) return;
+    const isPending = [...this.#statics.values()].some((each) => isLookedUp(each, this.#hosts));
+    if (!this.#isStopped && isPending) return;
     this.#settled();
     this.#settled = null;
   }
 
-  #entries(): Entry[] {
-    return [...this.#statics.values(), ...this.#names.values()];
+  #hostEntries(): HostEntry[] {
+    const named = this.#names.values();
+    const byDns = named.flatMap((each) => (each.kind === "dns" ? each.entry : []));
+    return [...this.#statics.values(), ...byDns];
   }
-}
-
-function newEntry(name: string, isStatic: boolean, targets: readonly Target[]): Entry {
-  return { name, isStatic, targets, isStale: true, isShort: false, service: null };
-}
-
-function isSame(a: readonly Service[], b: readonly Service[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((service, i) => {
-      const other = b[i];
-      return other !== undefined && (service === other || isSameService(service, other));
-    })
-  );
-}
-
-/** Endpoints that stay are the same objects. */
-function isSameService(a: Service, b: Service): boolean {
-  return (
-    a.name === b.name &&
-    a.series === b.series &&
-    a.failure === b.failure &&
-    a.endpoints.length === b.endpoints.length &&
-    a.endpoints.every((endpoint, i) => endpoint === b.endpoints[i])
-  );
 }

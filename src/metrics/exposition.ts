@@ -7,6 +7,7 @@ import { WorkerState } from "../shared/layout.ts";
 import { drainPhase, type Memory } from "../shared/memory.ts";
 import type { WorkerRows } from "../shared/worker-rows.ts";
 import { COUNTER_NAMES, Counter } from "./catalog.ts";
+import { type ControlFigures, writeControl } from "./control-figures.ts";
 import { type IdentityFigures, writeIdentity } from "./identity-figures.ts";
 import type { ProcessFigures } from "./process-figures.ts";
 import type { SeriesRegistry } from "./series.ts";
@@ -24,6 +25,8 @@ export type ExpositionInput = {
   readonly process: ProcessFigures;
   /** null for a sidecar without an identity. */
   readonly identity: IdentityFigures | null;
+  /** null for a sidecar without a control plane. */
+  readonly control: ControlFigures | null;
   /** Of outrigger. */
   readonly version: string;
   /** `bun 1.2.3` or `deno 2.3.4`. */
@@ -39,6 +42,7 @@ export function renderMetrics(input: ExpositionInput): string {
   writeWorkers(text, input.workerRows);
   writeProcess(text, input);
   if (input.identity !== null) writeIdentity(text, input.identity);
+  if (input.control !== null) writeControl(text, input.control);
   return text.finish();
 }
 

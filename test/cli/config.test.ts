@@ -54,6 +54,7 @@ test("runConfig() without arguments gives the documented defaults", () => {
       token: null,
     },
     policy: { requiresIdentity: false, allowFrom: null },
+    announce: { isAsked: false, services: [], advertise: null, weight: 10_000 },
     state: { dir: null, problem: null },
   });
   assert.equal([...opaquePorts], [25, 587, 3306, 4444, 5432, 6379, 9300, 11211]);
@@ -66,7 +67,7 @@ test("runConfig() reads every flag", () => {
   const rest = "--opaque-ports 1,3-5 --detect-timeout 10ms --workers 16 --log-level debug";
   const last = "--log-format json --access-log --shutdown-grace 0";
   const who = "--namespace Shop --trust-domain Example.com --identity-dir /certs";
-  const whom = "--require-identity --allow-from a,*";
+  const whom = "--require-identity --allow-from a,* --weight 7";
   const flags = [words, lists, rest, last, who, whom].join(" ");
   const { opaquePorts, ...config } = run(flags.split(" "));
   assert.equal(config, {
@@ -111,6 +112,7 @@ test("runConfig() reads every flag", () => {
         { kind: "any" },
       ],
     },
+    announce: { isAsked: false, services: ["web.shop"], advertise: null, weight: 7 },
     state: { dir: null, problem: null },
   });
   assert.equal([...opaquePorts], [1, 3, 4, 5]);
@@ -201,6 +203,13 @@ test("what does not go together as an identity is refused", () => {
   assert.match(refusal(["--allow-from=web"]), / --allow-from: expected with --token/);
   assert.match(refusal(["--identity-dir=/c", "--control=h:1"]), /expected without --control/);
   assert.match(refusal(["--control=h:1"]), / --control: expected with --token/);
+  assert.match(refusal(["--service=a"]), / --service: expected with --app and --token/);
+  assert.match(
+    refusal(["--service=a.b.c"]),
+    / --service: "a.b.c": expected NAME or NAME.NAMESPACE/,
+  );
+  assert.match(refusal(["--advertise=a"]), / --advertise: expected with --token/);
+  assert.match(refusal(["--advertise=a:1"]), / --advertise: "a:1": expected a name or an address/);
   assert.match(refusal(["--token=@/t"]), / --token: expected with --name/);
   assert.match(refusal(["--token=@/t", "--name=a.b"]), / --name: "a.b": expected one label/);
   assert.match(refusal(["--identity-dir=/c", "--upstream=a=sidecar:w_@h:1"]), /sidecar:WHO@/);

@@ -1,6 +1,7 @@
 /** A registry with a clock, a resolver, workers and an event loop that only move when told. */
 import * as assert from "uvu/assert";
-import { DNS_REFRESH_MS, Registry, type Upstream } from "../../src/discovery/registry.ts";
+import { DNS_REFRESH_MS, Registry } from "../../src/discovery/registry.ts";
+import type { Upstream } from "../../src/discovery/target.ts";
 import { formatHostPort, formatIp, parseIp } from "../../src/mesh/address.ts";
 import type { Service, Snapshot } from "../../src/mesh/snapshot.ts";
 import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
@@ -35,6 +36,8 @@ export class RegistryFixture {
         void this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);
     this.registry = new Registry({
       memory,
+      counters: [],
+      mesh: null,
       upstreams,
       series: {
         allocate: ({ direction, authority, target }) => {
@@ -62,6 +65,7 @@ export class RegistryFixture {
             this.#tick = () => {};
           };
         },
+        after: () => () => {},
         soon: (task) => void this.#soon.push(task),
       },
     });

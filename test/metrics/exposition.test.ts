@@ -37,6 +37,7 @@ function desk(): ExpositionInput {
     endpointRows: new EndpointRows(memory),
     workerRows: new WorkerRows(memory),
     identity: null,
+    control: null,
     process: { startTimeS: 1e9, cpuS: 1.5, residentBytes: 2 ** 27, openFds: 12 },
     version: "0.1.0",
     runtime: "bun 1.4.5",

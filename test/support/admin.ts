@@ -30,6 +30,7 @@ export function desk(changes: Partial<AdminDeps> = {}): Desk {
   const events: string[] = [];
   const app = adminApp({
     isReady: () => ({ ready: self.ready, reasons: self.ready ? [] : ["worker 1\nstarting"] }),
+    notes: () => [],
     metrics: () => "up 1\n",
     endpoints: () => VIEW,
     stats: () => STATS,
@@ -76,6 +77,7 @@ export async function answers(response: Response, status: number, body?: string)
 export function depsOf(): AdminDeps {
   return {
     isReady: () => ({ ready: true, reasons: [] }),
+    notes: () => [],
     metrics: () => "",
     endpoints: () => VIEW,
     stats: () => STATS,
