@@ -17,6 +17,7 @@ import { Timer } from "../lib/timer-wheel.ts";
 import type { Route } from "../mesh/policy.ts";
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
 import type { Context } from "./context.ts";
+import { RETRIES_MAX } from "./limits.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { chooseBackend } from "./route-match.ts";
 
@@ -163,7 +164,7 @@ export class Course {
   }
 
   get #isLast(): boolean {
-    return this.#retries >= (this.#route?.retry?.limit ?? 0);
+    return this.#retries >= Math.min(this.#route?.retry?.limit ?? 0, RETRIES_MAX);
   }
 
   #arm(): void {

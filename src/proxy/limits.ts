@@ -37,6 +37,8 @@ export const HTTP2_SWEEP_MS = 1_000;
 export const HTTP2_PING_MS = 10_000;
 /** … and how long it has to answer. */
 export const HTTP2_PING_TIMEOUT_MS = 3_000;
+/** Tries beyond the first, whatever a policy says: more of them no client waits for. */
+export const RETRIES_MAX = 16;
 /**
  * Of the requests that a service's routes would have retried, this share may be (Linkerd's and
  * Finagle's budget): a service that fails altogether gets 1.2 times its load, not three times.

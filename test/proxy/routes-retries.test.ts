@@ -1,7 +1,7 @@
 // timeout: 60s
 import { connect } from "node:net";
 import * as assert from "uvu/assert";
-import { RETRIES_PER_SECOND_MIN, RETRIES_SAVED_MAX } from "../../src/proxy/limits.ts";
+import { RETRIES_MAX, RETRIES_PER_SECOND_MIN, RETRIES_SAVED_MAX } from "../../src/proxy/limits.ts";
 import { eventually, lapse } from "../support/eventually.ts";
 import { requestFields } from "../support/http2-fields.ts";
 import { Http2Peer } from "../support/http2-peer.ts";
@@ -193,15 +193,15 @@ test("a retry chooses its backend anew, and a backend without endpoints counts a
   const good = await originWith("http1", () => 200);
   const backends = [
     { service: "empty", weight: 1 },
-    { service: "good", weight: 1 },
+    { service: "good", weight: 2 },
   ];
-  const policy = retry(30, { statuses: [{ from: 503, to: 503 }] });
+  const policy = retry(99, { statuses: [{ from: 503, to: 503 }] });
   await rig.publish([
     { name: "split", at: [], routes: [route({ backends, retry: policy })] },
     { name: "empty", at: [] },
     { name: "good", at: [good] },
   ]);
-  // Each fails with 2^-31.
+  // Each fails with 3^-17.
   for (let i = 0; i < 10; i++) assert.is((await ask("http1", rig.port, "split")).status, 200);
   assert.is(good.requests.length, 10);
 });
@@ -286,6 +286,25 @@ test("retries are no more than a share of a service's requests and a few more", 
   assert.ok(retries <= most, `${retries} retries of ${most} allowed`);
   assert.ok(retries >= RETRIES_SAVED_MAX, `${retries} retries`);
   assert.ok(rig.count("retry_budget_exceeded") > exceeded);
+});
+
+test("there is an end to tries, whatever the policy says", async () => {
+  const origin = await originWith("http1", () => 503);
+  const name = await retried([origin], retry(1_000_000, { backoffMinMs: 0, backoffMaxMs: 0 }));
+  assert.is((await ask("http1", rig.port, name)).status, 503);
+  assert.is(origin.requests.length, 1 + RETRIES_MAX);
+});
+
+test("a drain waits for the next try", async () => {
+  const leaving = await startRouted();
+  const origin = await originWith("http1", (before) => (before < 2 ? 503 : 200));
+  const policy = retry(2, { backoffMinMs: 150, backoffMaxMs: 600 });
+  await leaving.publish([{ name: "web", at: [origin], routes: [route({ retry: policy })] }]);
+  const answers = VERSIONS.map((client) => ask(client, leaving.port, "web"));
+  await eventually(() => origin.requests.length === 2 && leaving.pending() === 0);
+  const drained = leaving.drain();
+  for (const answer of answers) assert.is((await answer).status, 200);
+  await drained;
 });
 
 test.run();

@@ -13,7 +13,7 @@ import { type RoutedRig, retry, route, startRouted } from "../support/routed-rig
 import { suite } from "../support/test.ts";
 
 const test = suite("proxy/routes-timeouts");
-const LIMIT_MS = 120;
+const LIMIT_MS = 80;
 /** On a loaded machine a timer is late, but never so late. */
 const LATE_MS = 2_000;
 
@@ -93,7 +93,7 @@ for (const [client, speaks] of PAIRS) {
         text += chunk.toString("latin1");
       });
       socket.write(get);
-      await lapse(LIMIT_MS + 100);
+      await lapse(LIMIT_MS + 80);
       socket.write(get);
       await eventually(() => text.split("HTTP/1.1 200").length === 3);
       socket.destroy();
@@ -115,7 +115,7 @@ test("the request's own time counts for the request timeout and not for the resp
       text += chunk.toString("latin1");
     });
     socket.write("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 4\r\n\r\nab");
-    await lapse(LIMIT_MS + 150);
+    await lapse(LIMIT_MS + 100);
     socket.write("cd");
     await eventually(() => text.startsWith("HTTP/1.1"));
     socket.destroy();

@@ -43,7 +43,9 @@ export type RoutedRig = {
   /** Returns when nothing is in flight. */
   idle(): Promise<void>;
   log(): string;
-  /** Drains; rejects when a worker had a fault or does not end. */
+  /** Drains, over what is under way; rejects when a worker had a fault. */
+  drain(): Promise<void>;
+  /** The same once nothing is in flight any more; rejects when that does not come. */
   stop(): Promise<void>;
 };
 
@@ -123,6 +125,14 @@ export async function startRouted(): Promise<RoutedRig> {
     const isIdle = () => pending() === 0 && threads.rows.get(0, "inFlight") === 0;
     await eventually(isIdle, { withinMs: 4_000, what: "nothing in flight" });
   };
+  const drain = async (): Promise<void> => {
+    startDraining(memory, DrainPhase.all);
+    threads.wakeAll();
+    await threads.stopAccepting();
+    threads.wakeAll();
+    await threads.drained();
+    if (counters.get(Counter.worker_faults) > 0 || text !== "") throw new Error(text);
+  };
   return {
     port: outbound.port,
     forwardPort: forward.port,
@@ -140,14 +150,10 @@ export async function startRouted(): Promise<RoutedRig> {
     costUs: (port) => rows.costUs(rowOf(`${port}`)),
     idle,
     log: () => text,
+    drain,
     stop: async () => {
       await idle();
-      startDraining(memory, DrainPhase.all);
-      threads.wakeAll();
-      await threads.stopAccepting();
-      threads.wakeAll();
-      await threads.drained();
-      if (counters.get(Counter.worker_faults) > 0 || text !== "") throw new Error(text);
+      await drain();
     },
   };
 }
