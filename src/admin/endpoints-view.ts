@@ -1,13 +1,16 @@
 /** What `/endpoints` shows: every service with its endpoints and how they fare. */
 import { decayedUs, elapsedMs } from "../balancer/peak-ewma.ts";
 import { formatHostPort, formatIp } from "../mesh/address.ts";
-import type { Endpoint, Snapshot } from "../mesh/snapshot.ts";
+import type { Endpoint, Snapshot, Speaks } from "../mesh/snapshot.ts";
 import { type Counters, sumSeries } from "../shared/counters.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
 import { SeriesField } from "../shared/layout.ts";
 
 export type EndpointView = {
   readonly address: string;
+  /** Who must answer there, by mutual TLS; null: it is spoken to in plaintext. */
+  readonly identity: string | null;
+  readonly speaks: Speaks;
   /** Peak-EWMA round trip now, milliseconds; null before the first answer. */
   readonly cost_ms: number | null;
   readonly pending: number;
@@ -59,12 +62,14 @@ export function endpointsView(source: EndpointsSource): EndpointsView {
 
 function describe(
   { endpointRows, nowMs }: EndpointsSource,
-  { ip, port, row }: Endpoint,
+  { ip, port, row, peer, speaks }: Endpoint,
 ): Omit<EndpointView, "requests" | "share"> {
   const costUs = endpointRows.costUs(row);
   const ageMs = elapsedMs(nowMs, endpointRows.stampMs(row));
   return {
     address: formatHostPort(formatIp(ip), port),
+    identity: peer?.identity ?? null,
+    speaks,
     cost_ms: costUs === 0 ? null : decayedUs(costUs, ageMs) / 1e3,
     pending: endpointRows.pending(row),
     failures: endpointRows.failures(row),

@@ -73,6 +73,8 @@ export type DemoConfig = {
   readonly durationMs: number | null;
   /** Requests per second. */
   readonly rate: number;
+  /** How often a replica is killed; null: never. */
+  readonly killMs: number | null;
   readonly plain: boolean;
 };
 
@@ -119,6 +121,7 @@ export function demoConfig(argv: readonly string[], env: Environment): Configure
   return configure("demo", argv, env, (values) => ({
     durationMs: values.optional(DEMO.duration),
     rate: values.one(DEMO.rate),
+    killMs: values.optional(DEMO.kill),
     plain: values.one(DEMO.plain),
   }));
 }

@@ -1,10 +1,14 @@
-/** `outrigger demo`: three backends of different speed, an echo, a sidecar, traffic, a live view. */
-import { Logger } from "../lib/log.ts";
-import { type DemoConfig, runConfig } from "./config.ts";
-import { SPEEDS_MS, startEcho, startHttpBackend } from "./demo-backends.ts";
+/**
+ * `outrigger demo`: a mesh of a control plane, three replicas of one service and a client, each with
+ * a sidecar of its own; traffic at a fixed rate, and a live view of what comes of it.
+ */
+import type { DemoConfig } from "./config.ts";
+import { type Backend, SPEEDS_MS, startEcho, startHttpBackend } from "./demo-backends.ts";
+import { collect } from "./demo-figures.ts";
+import { Killer } from "./demo-killer.ts";
+import { DemoMesh } from "./demo-mesh.ts";
 import { Traffic } from "./demo-traffic.ts";
-import { drawLines, drawPlain, type EndpointFigures, type Figures } from "./demo-view.ts";
-import { startSidecar } from "./run.ts";
+import { drawLines, drawPlain } from "./demo-view.ts";
 
 const DRAW_MS = 1_000;
 
@@ -12,64 +16,66 @@ const DRAW_MS = 1_000;
 export async function demo(config: DemoConfig): Promise<number> {
   const backends = await Promise.all(SPEEDS_MS.map(startHttpBackend));
   const echo = await startEcho();
-  const upstream = backends.map(({ port }) => `127.0.0.1:${port}`).join(",");
-  const parsed = runConfig(
-    [
-      "--inbound=127.0.0.1:0",
-      "--outbound=127.0.0.1:0",
-      "--admin=127.0.0.1:0",
-      `--upstream=web=${upstream}`,
-      `--upstream=echo=127.0.0.1:${echo.port}`,
-      "--forward=127.0.0.1:0=echo:7",
-      "--workers=2",
-      "--log-level=warn",
-      "--shutdown-grace=2s",
-    ],
-    {},
+  process.stdout.write("outrigger demo: a control plane and four sidecars start …\n");
+  const mesh = await DemoMesh.start(
+    backends.map(({ port }) => port),
+    [`--upstream=echo=127.0.0.1:${echo.port}`, "--forward=127.0.0.1:0=echo:7"],
   );
-  if (!parsed.ok) throw new Error(parsed.message);
-  const sidecar = await startSidecar(parsed.config, new Logger({ level: "warn", format: "text" }));
-  const ports = {
-    outbound: portOf(sidecar.bound, "outbound"),
-    echo: portOf(sidecar.bound, "forward"),
-  };
+  try {
+    return await show(config, mesh, backends);
+  } finally {
+    await mesh.stop();
+    for (const backend of [...backends, echo]) backend.close();
+  }
+}
+
+async function show(
+  config: DemoConfig,
+  mesh: DemoMesh,
+  backends: readonly Backend[],
+): Promise<number> {
+  const ports = { outbound: mesh.outboundPort, echo: mesh.shop.port("forward") };
   const traffic = new Traffic(ports, config.rate);
-  const labels = new Map(backends.map(({ port, label }) => [`127.0.0.1:${port}`, label]));
+  const killer = new Killer(mesh);
   process.stdout.write(
-    `outrigger demo: http://127.0.0.1:${ports.outbound}/ (Host: web) to ${backends.length} backends, ` +
-      `admin http://127.0.0.1:${sidecar.adminPort}/\n`,
+    `curl -H 'Host: web' http://127.0.0.1:${ports.outbound}/   ` +
+      `outrigger tap --admin 127.0.0.1:${mesh.shop.port("admin")}\n`,
   );
   traffic.start();
   const isPlain = config.plain || !process.stdout.isTTY;
-  await untilOver(config.durationMs, async (secondsPast) => {
-    const figures = await collect(traffic, sidecar.adminPort, labels, secondsPast);
-    process.stdout.write(isPlain ? drawPlain(figures) : drawLines(figures));
+  const isKeyed = !isPlain && process.stdin.isTTY;
+  if (config.killMs !== null) killer.every(config.killMs);
+  await untilOver(config.durationMs, isKeyed ? killer : null, async (seconds) => {
+    const figures = await collect({ traffic, mesh, backends, seconds });
+    process.stdout.write(isPlain ? drawPlain(figures) : drawLines(figures, isKeyed));
   });
+  await killer.stop();
   await traffic.stop();
-  await sidecar.stop();
-  for (const backend of [...backends, echo]) backend.close();
   const { succeeded, failed, echoes } = traffic;
   process.stdout.write(
-    `demo over: ${succeeded} requests succeeded, ${failed} failed, ${echoes} echoes\n`,
+    `demo over: ${succeeded} requests succeeded, ${failed} failed, ${echoes} echoes` +
+      `${killer.killed > 0 ? `, ${killer.killed} replicas killed` : ""}\n`,
   );
   return succeeded > 0 && failed === 0 && echoes > 0 ? 0 : 1;
 }
 
-/** Draws once a second until the duration is over or a signal comes. */
+/** Draws once a second until the duration is over, a signal comes, or `q` or Ctrl-C is typed. */
 async function untilOver(
   durationMs: number | null,
+  keyed: Killer | null,
   draw: (seconds: number) => Promise<void>,
 ): Promise<void> {
   const startedMs = performance.now();
   let isOver = false;
   let wake: () => void = () => {};
-  const onSignal = (): void => {
+  const end = (): void => {
     if (isOver) process.exit(130);
     isOver = true;
     wake();
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", end);
+  process.on("SIGTERM", end);
+  const stopKeys = keyed === null ? () => {} : onKeys((key) => keyed.onKey(key), end);
   while (!isOver) {
     const leftMs = (durationMs ?? Number.POSITIVE_INFINITY) - (performance.now() - startedMs);
     if (leftMs <= 0) break;
@@ -80,28 +86,22 @@ async function untilOver(
     await draw((performance.now() - startedMs) / 1e3);
   }
   isOver = true;
+  stopKeys();
 }
 
-async function collect(
-  traffic: Traffic,
-  adminPort: number,
-  labels: ReadonlyMap<string, string>,
-  seconds: number,
-): Promise<Figures> {
-  const response = await fetch(`http://127.0.0.1:${adminPort}/endpoints`);
-  const view = (await response.json()) as {
-    services: { name: string; endpoints: EndpointFigures[] }[];
+/** Reads keys one by one. A terminal in raw mode makes no signal of Ctrl-C. */
+function onKeys(onKey: (key: string) => void, end: () => void): () => void {
+  const { stdin } = process;
+  const onData = (data: Buffer): void => {
+    for (const key of data.toString("latin1")) {
+      if (key === "q" || key === "\x03") end();
+      else onKey(key);
+    }
   };
-  const web = view.services.find(({ name }) => name === "web");
-  const endpoints = (web?.endpoints ?? []).map((endpoint) => ({
-    ...endpoint,
-    label: labels.get(endpoint.address) ?? "",
-  }));
-  const { succeeded, failed, echoes } = traffic;
-  return { seconds, latenciesMs: traffic.takeLatencies(), succeeded, failed, echoes, endpoints };
-}
-
-function portOf(bound: readonly string[], kind: string): number {
-  const line = bound.find((text) => text.startsWith(`${kind} `)) ?? "";
-  return Number(line.slice(line.lastIndexOf(":") + 1));
+  stdin.setRawMode(true);
+  stdin.on("data", onData).resume();
+  return () => {
+    stdin.off("data", onData).pause();
+    stdin.setRawMode(false);
+  };
 }

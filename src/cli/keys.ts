@@ -170,6 +170,15 @@ export const DEMO = {
     help: `requests per second, 1 to ${DEMO_RATE_MAX}`,
     parse: count(1, DEMO_RATE_MAX),
   },
+  kill: {
+    name: "--kill",
+    variable: "OUTRIGGER_DEMO_KILL",
+    placeholder: "DURATION",
+    fallback: null,
+    fallbackText: "never",
+    help: "how often a replica's sidecar is killed; it comes back after 4 s",
+    parse: duration(1_000, 24 * HOUR_MS),
+  },
   plain: {
     name: "--plain",
     variable: "OUTRIGGER_DEMO_PLAIN",

@@ -42,9 +42,20 @@ test("a service shows its endpoints, their shares and their cost now", () => {
       failure: null,
       requests: 85,
       endpoints: [
-        { address: "10.0.0.1:80", cost_ms: 8, pending: 1, failures: 0, requests: 60, share: 0.75 },
+        {
+          address: "10.0.0.1:80",
+          identity: null,
+          speaks: "any",
+          cost_ms: 8,
+          pending: 1,
+          failures: 0,
+          requests: 60,
+          share: 0.75,
+        },
         {
           address: "10.0.0.2:80",
+          identity: null,
+          speaks: "any",
           cost_ms: null,
           pending: 0,
           failures: 1,

@@ -476,10 +476,11 @@ test("runConfig() bounds how many endpoints and forwards there are", () => {
 });
 
 test("demoConfig() reads its flags and their bounds", () => {
-  assert.equal(demo([]), { durationMs: null, rate: 200, plain: false });
-  assert.equal(demo(["--duration", "10s", "--rate=5000", "--plain"]), {
+  assert.equal(demo([]), { durationMs: null, rate: 200, killMs: null, plain: false });
+  assert.equal(demo(["--duration", "10s", "--rate=5000", "--kill=3s", "--plain"]), {
     durationMs: 10_000,
     rate: 5_000,
+    killMs: 3_000,
     plain: true,
   });
   assert.equal(demo(["--plain=off"], { OUTRIGGER_DEMO_RATE: "7" }).rate, 7);
