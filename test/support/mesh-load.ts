@@ -51,8 +51,8 @@ export async function runMeshLoad(
   return { http1, http2, streams };
 }
 
-/** 10 connections, each at a tenth of the rate. */
-async function h2load(
+/** Asks for `http://web/` at a rate, over 10 connections, each at a tenth of it. */
+export async function h2load(
   port: number,
   rate: number,
   seconds: number,

@@ -17,12 +17,14 @@ import { runTool } from "./tool.ts";
 export class ControlProcess {
   readonly dir = mkdtempSync(join(tmpdir(), "outrigger-control-"));
   readonly #lifetime: string;
+  readonly #args: readonly string[];
   #child: ChildProcess | null = null;
   #text = "";
   port = 0;
 
-  constructor(lifetime: string) {
+  constructor(lifetime: string, args: readonly string[] = []) {
     this.#lifetime = lifetime;
+    this.#args = args;
     process.on("exit", () => this.#child?.kill("SIGKILL"));
   }
 
@@ -37,6 +39,7 @@ export class ControlProcess {
       `--listen=127.0.0.1:${this.port}`,
       "--admin=127.0.0.1:0",
       `--certificate-lifetime=${this.#lifetime}`,
+      ...this.#args,
     ]);
     const before = this.#text.length;
     const child = spawn(command, flags, { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
@@ -52,12 +55,21 @@ export class ControlProcess {
     this.port = Number(/listening: control \S*:(\d+)/.exec(this.#text)?.[1]);
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.#end("SIGTERM");
+  }
+
+  /** As a crash would end it. */
+  kill(): Promise<void> {
+    return this.#end("SIGKILL");
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     this.#child = null;
     if (child === null) return;
     const exited = new Promise((resolve) => child.on("exit", resolve));
-    process.kill(child.pid ?? 0, "SIGTERM");
+    process.kill(child.pid ?? 0, signal);
     await exited;
   }
 

@@ -7,7 +7,17 @@ import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const isDeno = "Deno" in globalThis;
+/** JavaScript without types, as it runs before any package is installed. */
+const runtimes = (await import(new URL("../../bin/runtimes.mjs", import.meta.url).href)) as {
+  bunPath(): string;
+  denoPath(): string;
+};
+
+export type RuntimeName = "bun" | "deno";
+
+/** The runtime of this test, and the other one. */
+export const thisRuntime: RuntimeName = "Deno" in globalThis ? "deno" : "bun";
+export const otherRuntime: RuntimeName = thisRuntime === "deno" ? "bun" : "deno";
 
 const children = new Set<ChildProcess>();
 process.on("exit", () => {
@@ -18,6 +28,8 @@ export type Program = {
   readonly child: ChildProcess;
   /** All it wrote to stderr so far. */
   log(): string;
+  /** The address of the same. */
+  host(kind: string): string;
   /** The port of `inbound`, `outbound`, `admin` or the only `forward`. */
   port(kind: string): number;
   admin(path: string, init?: RequestInit): Promise<Response>;
@@ -26,24 +38,27 @@ export type Program = {
   exited: Promise<number | null>;
 };
 
-/** The command that runs `src/cli/main.ts` on this runtime. */
-export function commandLine(args: readonly string[]): readonly [string, string[]] {
-  const flags = isDeno ? ["run", "-A", "--no-check", "--quiet"] : [];
-  return [process.execPath, [...flags, "src/cli/main.ts", ...args]];
+/** The command that runs `src/cli/main.ts`. */
+export function commandLine(
+  args: readonly string[],
+  runtime: RuntimeName = thisRuntime,
+): readonly [string, string[]] {
+  const flags = runtime === "deno" ? ["run", "-A", "--no-check", "--quiet"] : [];
+  const path = runtime === thisRuntime ? process.execPath : pathOf(runtime);
+  return [path, [...flags, "src/cli/main.ts", ...args]];
 }
 
 export async function startProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   wrap: readonly string[] = [],
+  runtime: RuntimeName = thisRuntime,
 ): Promise<Program> {
-  const [command, flags] = commandLine([
-    "run",
-    "--inbound=127.0.0.1:0",
-    "--outbound=127.0.0.1:0",
-    "--admin=127.0.0.1:0",
-    ...args,
-  ]);
+  const listeners = ["inbound", "outbound", "admin"].map((kind) => `--${kind}=127.0.0.1:0`);
+  const unsaid = listeners.filter(
+    (flag) => !args.some((arg) => arg.startsWith(flag.slice(0, flag.indexOf("=") + 1))),
+  );
+  const [command, flags] = commandLine(["run", ...unsaid, ...args], runtime);
   const line = [...wrap, command, ...flags];
   const child = spawn(line[0] ?? command, line.slice(1), {
     cwd: ROOT,
@@ -60,13 +75,13 @@ export async function startProgram(
   child.on("exit", () => children.delete(child));
   await eventually(() => /ready/.test(text) || child.exitCode !== null, { withinMs: 15_000 });
   if (child.exitCode !== null) throw new Error(`the program ended: ${text}`);
-  const port = (kind: string): number => {
-    const found = new RegExp(`listening: ${kind} \\S*:(\\d+)`).exec(text);
-    return Number(found?.[1] ?? Number.NaN);
-  };
+  const bound = (kind: string): RegExpExecArray | null =>
+    new RegExp(`listening: ${kind} (\\S*):(\\d+)`).exec(text);
+  const port = (kind: string): number => Number(bound(kind)?.[2] ?? Number.NaN);
   return {
     child,
     log: () => text,
+    host: (kind) => bound(kind)?.[1] ?? "",
     port,
     admin: (path, init) => fetch(`http://127.0.0.1:${port("admin")}${path}`, init ?? {}),
     stop: () => {
@@ -76,4 +91,8 @@ export async function startProgram(
     },
     exited,
   };
+}
+
+function pathOf(runtime: RuntimeName): string {
+  return runtime === "deno" ? runtimes.denoPath() : runtimes.bunPath();
 }
