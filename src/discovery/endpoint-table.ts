@@ -97,10 +97,13 @@ export class EndpointTable {
   }
 }
 
-/** Another identity at the same address is another endpoint: nothing of the old one is its. */
-function targetOf({ ip, port, peer }: EndpointAddress): string {
-  const address = formatHostPort(formatIp(ip), port);
-  return peer === null ? address : `${address} ${peer.identity} ${peer.port}`;
+/**
+ * Another identity at the same address is another endpoint, and so is one that is spoken to in another
+ * way: nothing of the old one is its.
+ */
+function targetOf({ ip, port, speaks, peer }: EndpointAddress): string {
+  const address = `${formatHostPort(formatIp(ip), port)} ${speaks}`;
+  return peer === null ? address : `${address} ${peer.identity} ${peer.serverName} ${peer.port}`;
 }
 
 /** No service name has a space. */

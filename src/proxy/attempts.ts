@@ -49,6 +49,11 @@ export class Attempts {
     this.#tried.push(endpoint);
   }
 
+  /** The endpoint left its service before there was a connection to it. Time alone bounds this. */
+  moved(): void {
+    this.isFirst = false;
+  }
+
   /** A reused connection had died. False: that was so before. */
   raced(): boolean {
     if (this.isRetried) return false;

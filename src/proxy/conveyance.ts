@@ -38,8 +38,11 @@ export function chooseProtocol(speaks: Speaks, isHttp2: boolean, mustStay: boole
   }
 }
 
-/** `no-stream`: connections there are, but none had a free stream in time. */
-export type ConveyanceFailure = DialFailure | "no-stream";
+/**
+ * `no-stream`: connections there are, but none had a free stream in time. `gone`: the endpoint is not
+ * one of its service any more.
+ */
+export type ConveyanceFailure = DialFailure | "no-stream" | "gone";
 
 export type ConveyanceEvents = {
   readonly ready: (responder: Responder) => void;
@@ -128,7 +131,8 @@ export class Conveyance implements StreamWaiter {
 
   #failed(endpoint: Endpoint, why: ConveyanceFailure): void {
     const { balancer, io } = this.#context;
-    if (why !== "no-descriptors" && why !== "no-stream" && why !== "no-identity") {
+    const isOurs = why === "no-descriptors" || why === "no-identity";
+    if (!isOurs && why !== "no-stream" && why !== "gone") {
       balancer.connectFailed(endpoint, io.loop.clock.nowMs);
       this.#context.count(counterOfDial(codeOf(why)));
     }

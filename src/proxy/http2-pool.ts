@@ -50,7 +50,7 @@ export class Http2Pools {
     let pool = this.#pools.get(endpoint.row);
     if (pool === undefined || !isSame(pool.endpoint, endpoint)) {
       // The row has a new owner: what was opened to the old one takes no new streams.
-      if (pool !== undefined) this.#retire(pool);
+      for (const left of pool === undefined ? [] : this.#retire(pool)) left.onNoStream("gone");
       pool = new EndpointPool(endpoint);
       this.#pools.set(endpoint.row, pool);
     }
@@ -104,13 +104,18 @@ export class Http2Pools {
     }
   }
 
-  /** Connections to endpoints that a new snapshot does not have take no new streams. */
-  keepOnly(isKnown: (endpoint: Endpoint) => boolean): void {
+  /**
+   * Connections to endpoints that a new snapshot does not have take no new streams. Returns those who
+   * are left without one: to be told `gone` when the snapshot is in force, by which they go elsewhere.
+   */
+  keepOnly(isKnown: (endpoint: Endpoint) => boolean): readonly StreamWaiter[] {
+    const left: StreamWaiter[] = [];
     for (const [row, pool] of [...this.#pools]) {
       if (isKnown(pool.endpoint)) continue;
       this.#pools.delete(row);
-      this.#retire(pool);
+      left.push(...this.#retire(pool));
     }
+    return left;
   }
 
   /** The process drains: connections that carry nothing are closed. */
@@ -129,12 +134,12 @@ export class Http2Pools {
     return count;
   }
 
-  #retire(pool: EndpointPool): void {
+  /** Its connections take no new streams. Returns who waited for one. */
+  #retire(pool: EndpointPool): readonly StreamWaiter[] {
     for (const connection of [...pool.connections]) connection.retire();
-    for (const waiter of [...pool.waiters]) {
-      this.#dismiss(pool, waiter);
-      waiter.onNoStream("no-stream");
-    }
+    const left = [...pool.waiters];
+    for (const waiter of left) this.#dismiss(pool, waiter);
+    return left;
   }
 
   #dismiss(pool: EndpointPool, waiter: StreamWaiter): void {

@@ -139,6 +139,10 @@ export abstract class Tries implements CourseEvents {
     if (endpoint === null) return;
     this.dropUpstream();
     if (why === "no-stream") return this.lose("failfast");
+    if (why === "gone") {
+      this.attempts.moved();
+      return this.attempt();
+    }
     const code = codeOf(why);
     if (why === "no-descriptors") return this.fail(code);
     this.attempts.connectFailed(endpoint);

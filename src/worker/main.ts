@@ -238,10 +238,11 @@ class Worker {
       return known !== undefined && isSame(known, endpoint);
     };
     context.pools.keepOnly(isKnown);
-    context.http2.keepOnly(isKnown);
+    const left = context.http2.keepOnly(isKnown);
     const names = new Set(snapshot.services.map(({ name }) => name));
     context.retryBudgets.keepOnly((service) => names.has(service));
     context.directory.replace(snapshot);
+    for (const waiter of left) waiter.onNoStream("gone");
     this.#policies.onSnapshot(this.#loop.clock.nowMs);
     this.#rows.set(this.#data.worker, "snapshot", snapshot.version);
   }
