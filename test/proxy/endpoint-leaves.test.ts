@@ -6,6 +6,7 @@ import { Arena } from "../../src/net/arena.ts";
 import { libc } from "../../src/net/libc.ts";
 import { listen } from "../../src/net/listener.ts";
 import { eventually } from "../support/eventually.ts";
+import { later } from "../support/later.ts";
 import { ask, originOf, VERSIONS } from "../support/routed-peers.ts";
 import { startRouted } from "../support/routed-rig.ts";
 import { suite } from "../support/test.ts";
@@ -23,7 +24,7 @@ async function deafPort(): Promise<{ readonly port: number; close(): void }> {
       sockets.push(socket);
       socket.on("error", () => resolve(false));
       socket.on("connect", () => resolve(true));
-      setTimeout(() => resolve(false), 100);
+      later(100, () => resolve(false));
     });
   await eventually(async () => !(await dial()), { what: "the queue is full" });
   return {
