@@ -1,6 +1,6 @@
 // What every command here needs: packages installed, the two runtimes found, a child run to its end.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,11 +14,47 @@ export const denoFlags = ["run", "--no-prompt", "--allow-all"];
 
 /** Installs what package.json lists when something is missing; `dev` asks for the tools too. */
 export function ensureInstalled({ dev = false } = {}) {
+  if (isInstalled(dev)) return;
+  withLock(() => isInstalled(dev) || install());
+}
+
+function isInstalled(dev) {
   const { dependencies, devDependencies } = manifest(root);
   const wanted = Object.entries({ ...dependencies, ...(dev ? devDependencies : {}) });
-  const isThere = ([name, version]) =>
-    manifest(join(root, "node_modules", name))?.version === version;
-  if (wanted.every(isThere)) return;
+  return wanted.every(
+    ([name, version]) => manifest(join(root, "node_modules", name))?.version === version,
+  );
+}
+
+/** Two commands that are started at once must not both run npm. Whoever held the lock may be dead. */
+function withLock(work) {
+  const path = join(root, ".installing");
+  for (;;) {
+    try {
+      writeFileSync(path, String(process.pid), { flag: "wx" });
+      break;
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+      if (!isAlive(path)) rmSync(path, { force: true });
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    }
+  }
+  process.on("exit", () => rmSync(path, { force: true }));
+  work();
+  rmSync(path, { force: true });
+}
+
+function isAlive(path) {
+  try {
+    const pid = Number(readFileSync(path, "utf8"));
+    // Empty for the moment between making and writing it.
+    return pid === 0 || process.kill(pid, 0);
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}
+
+function install() {
   const hasLock = existsSync(join(root, "package-lock.json"));
   console.error("outrigger: installing packages");
   let npm = npmRun(hasLock ? "ci" : "install");

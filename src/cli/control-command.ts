@@ -13,10 +13,14 @@ import { createToken, listTokens, revokeToken } from "../control/authority/token
 import { ControlError, startControl } from "../control/serve.ts";
 import { readSettings, type Settings } from "../control/settings.ts";
 import { Logger } from "../lib/log.ts";
+import { writeStderr } from "../lib/stderr.ts";
 import type { ControlRun, ControlTask } from "./control-config.ts";
 import { printed } from "./printed.ts";
 import { StartError } from "./start-error.ts";
 import { untilSignal } from "./until-signal.ts";
+
+/** How often it is looked whether a control plane has come. */
+const START_LOOK_MS = 50;
 
 /** Runs the control plane until SIGTERM or SIGINT. */
 export async function control(config: ControlRun): Promise<number> {
@@ -42,8 +46,8 @@ export async function controlTask(task: ControlTask): Promise<number> {
 
 async function perform(task: ControlTask): Promise<string | Fault> {
   const { dir } = task;
+  const settings = await settingsOf(task);
   const nowMs = Date.now();
-  const settings = readSettings(dir);
   if (settings === null) {
     return new Fault(`${dir} has no control plane yet: start outrigger control --dir ${dir}`);
   }
@@ -71,6 +75,18 @@ async function perform(task: ControlTask): Promise<string | Fault> {
     }
     default:
       return task satisfies never;
+  }
+}
+
+/** A control plane that was started just before is waited for: then the two need no order. */
+async function settingsOf(task: ControlTask): Promise<Settings | null | Fault> {
+  const { dir } = task;
+  const untilMs = performance.now() + (task.kind === "create-token" ? task.waitMs : 0);
+  for (let isFirst = true; ; isFirst = false) {
+    const settings = readSettings(dir);
+    if (settings !== null || performance.now() >= untilMs) return settings;
+    if (isFirst) writeStderr(`outrigger: waiting for a control plane in ${dir}\n`);
+    await new Promise((resolve) => setTimeout(resolve, START_LOOK_MS));
   }
 }
 

@@ -18,6 +18,8 @@ export type ControlTask = { readonly dir: string } & (
       readonly name: string;
       readonly namespace: string;
       readonly ttlMs: number;
+      /** How long the folder may take to become a control plane's. */
+      readonly waitMs: number;
       /** null: as the control plane advertises. */
       readonly address: HostPort | null;
     }
@@ -65,6 +67,7 @@ export function tokenTask(argv: readonly string[], env: Environment): Configured
       name: required(values, TOKEN.name),
       namespace: values.one(TOKEN.namespace),
       ttlMs: values.one(TOKEN.ttl),
+      waitMs: values.one(TOKEN.wait),
       address: values.optional(TOKEN.address),
     };
   });

@@ -111,6 +111,14 @@ export const TOKEN = {
     help: "create: how long it can be used; certificates got with it are renewed without it",
     parse: duration(TTL_MIN_MS, TTL_MAX_MS),
   },
+  wait: {
+    name: "--wait",
+    variable: "OUTRIGGER_TOKEN_WAIT",
+    placeholder: "DURATION",
+    fallback: "10s",
+    help: "create: how long a control plane may take that has only just been started",
+    parse: duration(0, HOUR_MS),
+  },
   address: {
     name: "--address",
     variable: "OUTRIGGER_TOKEN_ADDRESS",

@@ -7,7 +7,9 @@ import * as assert from "uvu/assert";
 import { ensureState } from "../../src/control/authority/rotation.ts";
 import { formatTokens, TOKENS_MAX } from "../../src/control/authority/token-file.ts";
 import { writeSettings } from "../../src/control/settings.ts";
+import { parseJoinToken } from "../../src/identity/join-token.ts";
 import { newFolder, ok } from "../control/authority-rig.ts";
+import { lapse } from "../support/eventually.ts";
 import { commandLine } from "../support/program.ts";
 import { suite } from "../support/test.ts";
 import { type Finished, runTool } from "../support/tool.ts";
@@ -48,7 +50,7 @@ test("nothing is done in a folder that no control plane was started with", async
   const dir = newFolder();
   const tasks = [
     ["token", "list"],
-    ["token", "create", "--name=web"],
+    ["token", "create", "--name=web", "--wait=0"],
     ["token", "revoke", "00"],
     ["anchor", "add"],
     ["issuer", "renew"],
@@ -59,6 +61,20 @@ test("nothing is done in a folder that no control plane was started with", async
     assert.is(output, `outrigger: ${dir} has no control plane yet: ${hint}\n`, words.join(" "));
     assert.is(status, 1);
   }
+});
+
+test("a token can be asked for before its control plane has come", async () => {
+  const dir = newFolder();
+  const asked = control("token", "create", "--name=web", `--dir=${dir}`);
+  await lapse(300);
+  mkdirSync(dir, { mode: 0o700 });
+  ok(await ensureState(dir, Date.now(), HOUR_MS));
+  ok(await writeSettings(dir, "cluster.local", "10.0.0.1:4142"));
+  const { status, output } = await asked;
+  assert.is(status, 0);
+  const [line = "", token = ""] = output.split("\n");
+  assert.is(line, `outrigger: waiting for a control plane in ${dir}`);
+  assert.is(parseJoinToken(token)?.host, "10.0.0.1");
 });
 
 test("a control plane that does not come to serve leaves the address in tokens as it was", async () => {
