@@ -17,14 +17,8 @@ import type { Http2Fault } from "../protocol/http2/stream-table.ts";
 import type { ClientCall } from "./client-call.ts";
 import type { Channel } from "./client-channel.ts";
 import type { ClientTls } from "./client-messages.ts";
-import {
-  EXPIRED_GRACE_MS,
-  PING_MS,
-  PING_TIMEOUT_MS,
-  READS_PER_TURN,
-  STREAMS_MAX,
-  SWEEP_MS,
-} from "./limits.ts";
+import { EXPIRED_GRACE_MS, PING_MS, READS_PER_TURN, STREAMS_MAX, SWEEP_MS } from "./limits.ts";
+import { Liveness } from "./liveness.ts";
 import { verifyServer } from "./verify-server.ts";
 
 class Frames extends Http2Client {
@@ -66,8 +60,7 @@ export class ClientConnection extends Connection {
   #fault: Http2Fault | null = null;
   /** Wall clock, milliseconds; the server's certificate is good until then. */
   #notAfterMs = Number.POSITIVE_INFINITY;
-  #heardMs = 0;
-  #pingedMs = 0;
+  readonly #liveness: Liveness;
 
   /** Takes the dialled connection `from` over. */
   constructor(channel: Channel, from: Connection, tls: ClientTls | null) {
@@ -78,6 +71,7 @@ export class ClientConnection extends Connection {
     this.#kept = new KeptBytes(this.io.arena);
     this.#timer = new Timer(() => this.io.loop.guard(this, () => this.#sweep()));
     this.frames = new Frames(this);
+    this.#liveness = new Liveness(PING_MS, this.io.loop.clock.nowMs);
   }
 
   protected override get defersFlush(): boolean {
@@ -87,7 +81,6 @@ export class ClientConnection extends Connection {
   /** TLS, if any, was started. */
   begin(): void {
     this.readable = true;
-    this.#heardMs = this.io.loop.clock.nowMs;
     if (this.#unchecked === null) this.#startFrames();
     this.io.loop.defer(this);
   }
@@ -171,9 +164,7 @@ export class ClientConnection extends Connection {
   }
 
   #read(): void {
-    const before = this.bytesRead;
     const result = readFrames(this, this.frames, this.#kept, READS_PER_TURN);
-    if (this.bytesRead > before) this.#heardMs = this.io.loop.clock.nowMs;
     if (result === MORE) this.io.loop.defer(this);
     else if (result === END || result === BROKEN) this.#gone();
   }
@@ -231,13 +222,9 @@ export class ClientConnection extends Connection {
   }
 
   #watch(nowMs: number): void {
-    const isAnswered = this.#heardMs >= this.#pingedMs;
-    if (!isAnswered && nowMs - this.#pingedMs > PING_TIMEOUT_MS) {
-      this.fail("the server does not answer");
-    } else if (isAnswered && nowMs - this.#heardMs > PING_MS) {
-      this.#pingedMs = nowMs;
-      this.frames.sender.ping();
-    }
+    const verdict = this.#liveness.look(this.bytesRead, nowMs);
+    if (verdict === "gone") this.fail("the server does not answer");
+    else if (verdict === "ask") this.frames.sender.ping();
   }
 
   override close(): void {

@@ -51,10 +51,8 @@ export const LINGER_MS = 1_000;
 export const LINGER_BYTES_MAX = 1_048_576;
 /** How long calls may go on after the certificate has expired by which the peer was known. */
 export const EXPIRED_GRACE_MS = 60_000;
-/** Silence while calls are open after which the server is asked whether it lives. */
+/** Silence while calls are open after which the peer is asked whether it lives. */
 export const PING_MS = 10_000;
-/** … and how long it has to answer. */
-export const PING_TIMEOUT_MS = 5_000;
 /** Opening a connection: TCP alone, then TLS and the server's SETTINGS. */
 export const CONNECT_TIMEOUT_MS = 5_000;
 /** Reads per connection and turn, so that one fast peer does not starve the others. */

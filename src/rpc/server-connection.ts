@@ -4,62 +4,35 @@
  *   first byte ──0x16──▶ handshake ──certificate good, or none──▶ open ──▶ ClosingConnection
  *        └───────── plaintext, from loopback ───────────────────────┘
  */
-import type { RequestHead } from "../codec/http1/request-head.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import { Timer } from "../lib/timer-wheel.ts";
 import { INPUT } from "../net/arena.ts";
 import { BROKEN, Connection, END, WAIT } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import { MORE, readFrames } from "../net/read-frames.ts";
-import { Http2Server, type ServerStream } from "../protocol/http2/server.ts";
-import type { Http2Fault } from "../protocol/http2/stream-table.ts";
 import type { Origin } from "./accept.ts";
 import { ClosingConnection } from "./closing.ts";
 import * as limits from "./limits.ts";
+import { Liveness } from "./liveness.ts";
 import type { RpcServer } from "./server.ts";
-import { ServerCall } from "./server-call.ts";
+import type { ServerCall } from "./server-call.ts";
+import { ServerFrames } from "./server-frames.ts";
 import type { Peer } from "./server-messages.ts";
 
 const TLS_HANDSHAKE = 0x16;
-
-class Frames extends Http2Server {
-  protected readonly believesMesh = false;
-  readonly #owner: ServerConnection;
-
-  constructor(owner: ServerConnection) {
-    super(owner.output, owner.server.thread.http2, limits.STREAMS_MAX);
-    this.#owner = owner;
-  }
-
-  protected override createStream(): ServerStream {
-    return new ServerCall(this.#owner);
-  }
-  protected override takeHead(): RequestHead {
-    return this.#owner.server.head;
-  }
-  protected override returnHead(): void {}
-  protected override onPeerSettings(): void {}
-  protected override onStreamGone(): void {
-    this.#owner.onCallGone();
-  }
-  protected override onFault(fault: Http2Fault): void {
-    const { server } = this.#owner;
-    if (fault === "flood") server.count("floods");
-    else server.count(fault === "malformed" ? "malformed" : "protocol_errors");
-  }
-}
 
 type Stage = "first-byte" | "handshake" | "open";
 
 export class ServerConnection extends Connection {
   readonly server: RpcServer;
-  readonly frames: Frames;
+  readonly frames: ServerFrames;
   peer: Peer;
   readonly #isLoopback: boolean;
   readonly #kept: KeptBytes;
   readonly #timer: Timer;
   readonly #begun: ServerCall[] = [];
   readonly #pumping = new Set<ServerCall>();
+  readonly #liveness: Liveness;
   #stage: Stage = "first-byte";
   #usedMs = 0;
   #seenBytes = 0;
@@ -74,7 +47,8 @@ export class ServerConnection extends Connection {
     this.#isLoopback = origin.isLoopback;
     this.#kept = new KeptBytes(this.io.arena);
     this.#timer = new Timer(() => this.io.loop.guard(this, () => this.#onTimer()));
-    this.frames = new Frames(this);
+    this.frames = new ServerFrames(this);
+    this.#liveness = new Liveness(server.limits.silenceMs, this.io.loop.clock.nowMs);
   }
 
   protected override get defersFlush(): boolean {
@@ -249,6 +223,8 @@ export class ServerConnection extends Connection {
     this.tick();
     this.frames.sweep();
     this.#watch();
+    if (this.frames.streamCount > 0) this.#probe();
+    if (!this.isOpen) return;
     this.#arm(limits.SWEEP_MS);
     this.io.loop.defer(this);
   }
@@ -271,6 +247,15 @@ export class ServerConnection extends Connection {
     } else if (nowMs - this.#seenMs > limits.PART_TIMEOUT_MS) {
       this.frames.end(ErrorCode.enhanceYourCalm);
     }
+  }
+
+  /** Calls of who is gone would be open for ever. */
+  #probe(): void {
+    const verdict = this.#liveness.look(this.bytesRead, this.frames.nowMs);
+    if (verdict === "ask") this.frames.sender.ping();
+    if (verdict !== "gone") return;
+    this.server.count("silent_closed");
+    this.reset();
   }
 
   override onFault(): void {

@@ -63,6 +63,7 @@ const LIMITS: ServerLimits = {
   requestTimeoutMs: limits.REQUEST_TIMEOUT_MS,
   handlerTimeoutMs: limits.HANDLER_TIMEOUT_MS,
   idleMs: limits.IDLE_MS,
+  silenceMs: limits.PING_MS,
 };
 
 export class RpcServerHandle {

@@ -24,6 +24,7 @@ export type ServerLimits = {
   readonly requestTimeoutMs: number;
   readonly handlerTimeoutMs: number;
   readonly idleMs: number;
+  readonly silenceMs: number;
 };
 
 export type RpcServerStart = RpcThreadStart & {
@@ -99,6 +100,7 @@ export const NO_SERVER_COUNTS = {
   failed_handshakes: 0,
   refused_certificates: 0,
   idle_closed: 0,
+  silent_closed: 0,
   floods: 0,
   protocol_errors: 0,
   malformed: 0,

@@ -10,6 +10,7 @@ export class StreamedAnswer {
   readonly #send: (message: Uint8Array) => void;
   #sentBytes = 0;
   #takenBytes = 0;
+  /** Has whatever is waited for end: room, or a message that does not come. */
   #go: () => void = () => {};
 
   constructor(signal: AbortSignal, send: (message: Uint8Array) => void) {
@@ -27,9 +28,8 @@ export class StreamedAnswer {
   /** Sends what `messages` yields until it ends or the call is cancelled. Throws what it throws. */
   async run(messages: AsyncIterable<Uint8Array>): Promise<void> {
     const iterator = messages[Symbol.asyncIterator]();
-    const aborted = this.#aborted();
     while (!this.#signal.aborted) {
-      const next = await Promise.race([iterator.next(), aborted]);
+      const next = await this.#next(iterator);
       if (next === null) break;
       if (next.done === true) return;
       this.#sentBytes += PREFIX_BYTES + next.value.length;
@@ -49,10 +49,16 @@ export class StreamedAnswer {
     }
   }
 
-  #aborted(): Promise<null> {
-    return new Promise((resolve) => {
-      if (this.#signal.aborted) resolve(null);
-      else this.#signal.addEventListener("abort", () => resolve(null), { once: true });
+  /**
+   * Resolves with null when the call is cancelled. Not by a race with one promise for the whole call:
+   * that one would keep something of each message for as long as it waits.
+   */
+  #next(iterator: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array> | null> {
+    return new Promise((resolve, reject) => {
+      this.#go = () => {
+        if (this.#signal.aborted) resolve(null);
+      };
+      iterator.next().then(resolve, reject);
     });
   }
 }
