@@ -6,9 +6,12 @@
 /** Changes that happen within so long are told together: a service that starts is many. */
 export const COALESCE_MS = 5;
 
-/** Who waits for news of what: called when there may be some. */
+/** Who is told that there may be news. */
+export type Waiting = { wake(): void };
+
+/** Who waits for news of what. */
 export class Topics {
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #waiting = new Map<string, Set<Waiting>>();
   readonly #changed = new Set<string>();
   readonly #later: (run: () => void) => void;
   #isAllChanged = false;
@@ -18,16 +21,16 @@ export class Topics {
     this.#later = later;
   }
 
-  /** Returns what ends it. */
-  subscribe(topic: string, wake: () => void): () => void {
-    const waiting = this.#waiting.get(topic);
-    if (waiting === undefined) this.#waiting.set(topic, new Set([wake]));
-    else waiting.add(wake);
-    return () => {
-      const all = this.#waiting.get(topic);
-      all?.delete(wake);
-      if (all?.size === 0) this.#waiting.delete(topic);
-    };
+  subscribe(topic: string, waiting: Waiting): void {
+    const all = this.#waiting.get(topic);
+    if (all === undefined) this.#waiting.set(topic, new Set([waiting]));
+    else all.add(waiting);
+  }
+
+  unsubscribe(topic: string, waiting: Waiting): void {
+    const all = this.#waiting.get(topic);
+    all?.delete(waiting);
+    if (all?.size === 0) this.#waiting.delete(topic);
   }
 
   /** Says whether somebody waits for it. */
@@ -59,41 +62,132 @@ export class Topics {
     this.#isPlanned = false;
     this.#isAllChanged = false;
     this.#changed.clear();
-    for (const topic of topics) for (const wake of this.#waiting.get(topic) ?? []) wake();
+    for (const topic of topics) for (const each of this.#waiting.get(topic) ?? []) each.wake();
   }
 }
 
-/** Has `wake` called whenever `next` may have something; returns what ends that. */
-export type Subscribe = (wake: () => void) => () => void;
+/** There is nothing more to tell. */
+export const OVER = Symbol("over");
 
 /**
- * Yields what `next` returns until that is null, then waits to be woken, until one of the `ends` is
- * aborted. Whoever aborts must not leave the generator unread: it looks when it is resumed.
+ * That we stop: whoever watches is sent away, to ask elsewhere or later. An AbortSignal looks through
+ * all its listeners for each one more, which tens of thousands of streams cannot afford.
  */
-export async function* follow(
-  next: () => Uint8Array | null,
-  subscribe: Subscribe,
-  ends: readonly AbortSignal[],
-): AsyncGenerator<Uint8Array> {
-  let wakeUp: () => void = () => {};
-  const wake = (): void => wakeUp();
-  const isOver = (): boolean => ends.some((end) => end.aborted);
-  const unsubscribe = subscribe(wake);
-  for (const end of ends) end.addEventListener("abort", wake);
-  try {
-    while (!isOver()) {
-      const message = next();
-      if (message !== null) {
-        yield message;
-        continue;
-      }
-      // Nothing happens between the question and the wait: both are of one turn.
-      await new Promise<void>((resolve) => {
-        wakeUp = resolve;
-      });
+export class Leaving {
+  #isOver = false;
+  readonly waiting = new Set<Waiting>();
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  begin(): void {
+    this.#isOver = true;
+    for (const each of [...this.waiting]) each.wake();
+  }
+}
+
+/** What a stream ends with besides its source: the client's going, or ours. */
+export type Ends = { readonly signal: AbortSignal; readonly leaving: Leaving };
+
+type Result = IteratorResult<Uint8Array, undefined>;
+const DONE: Result = { done: true, value: undefined };
+
+/**
+ * A stream of messages, asked for one after the other. A class and not a generator, and without a
+ * closure of its own: there are tens of thousands, and most of them wait.
+ */
+export abstract class Feed implements AsyncIterableIterator<Uint8Array, undefined> {
+  readonly #ends: Ends;
+  #state: "new" | "open" | "over" = "new";
+  /** Of who has asked and was not told. */
+  #resolve: ((result: Result) => void) | null = null;
+  #reject: ((error: unknown) => void) | null = null;
+
+  constructor(ends: Ends) {
+    this.#ends = ends;
+  }
+
+  /** It was asked for the first time. May refuse by throwing. */
+  protected abstract begin(): void;
+  /** Called once for each `begin` that did not throw. */
+  protected abstract end(): void;
+  /** What there is to tell now; null: nothing. Throws what the stream ends with, if it does badly. */
+  protected abstract take(): Uint8Array | null | typeof OVER;
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<Result> {
+    try {
+      const result = this.#step();
+      if (result !== null) return Promise.resolve(result);
+    } catch (error) {
+      this.#close();
+      return Promise.reject(error);
     }
-  } finally {
-    unsubscribe();
-    for (const end of ends) end.removeEventListener("abort", wake);
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  return(): Promise<Result> {
+    this.#close();
+    this.#settle(DONE);
+    return Promise.resolve(DONE);
+  }
+
+  /** There may be something to tell. */
+  wake(): void {
+    if (this.#resolve === null) return;
+    try {
+      const result = this.#step();
+      if (result !== null) this.#settle(result);
+    } catch (error) {
+      const reject = this.#reject;
+      this.#close();
+      this.#resolve = null;
+      this.#reject = null;
+      reject?.(error);
+    }
+  }
+
+  /** Of the call's signal: it was aborted. */
+  handleEvent(): void {
+    this.wake();
+  }
+
+  #step(): Result | null {
+    if (this.#state === "over") return DONE;
+    const { leaving, signal } = this.#ends;
+    if (this.#state === "new") {
+      this.begin();
+      this.#state = "open";
+      leaving.waiting.add(this);
+      signal.addEventListener("abort", this);
+    }
+    const message = signal.aborted || leaving.isOver ? OVER : this.take();
+    if (message === null) return null;
+    if (message !== OVER) return { done: false, value: message };
+    this.#close();
+    return DONE;
+  }
+
+  #close(): void {
+    const wasOpen = this.#state === "open";
+    this.#state = "over";
+    if (!wasOpen) return;
+    this.#ends.leaving.waiting.delete(this);
+    this.#ends.signal.removeEventListener("abort", this);
+    this.end();
+  }
+
+  #settle(result: Result): void {
+    const resolve = this.#resolve;
+    this.#resolve = null;
+    this.#reject = null;
+    resolve?.(result);
   }
 }

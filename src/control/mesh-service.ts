@@ -8,7 +8,7 @@ import { NAMESPACE_DEFAULT } from "../mesh/identity.ts";
 import { Directory } from "./directory/directory.ts";
 import { EndpointsFile } from "./directory/endpoints-file.ts";
 import * as limits from "./directory/limits.ts";
-import { Topics } from "./feed.ts";
+import { type Leaving, Topics } from "./feed.ts";
 import type { Mesh } from "./methods/mesh.ts";
 import { Watches } from "./methods/watches.ts";
 import { identityIn } from "./policy/names.ts";
@@ -22,7 +22,7 @@ export type MeshServiceOptions = {
   readonly trustDomain: string;
   readonly log: Logger;
   readonly wallMs: () => number;
-  readonly leaving: AbortSignal;
+  readonly leaving: Leaving;
 };
 
 const POLICY_NAME = "policy.yaml";

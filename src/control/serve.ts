@@ -18,6 +18,7 @@ import { Certifier } from "./authority/certify.ts";
 import { Fault } from "./authority/fault.ts";
 import { Refusal } from "./authority/refusal.ts";
 import { TokenCheck } from "./authority/token-check.ts";
+import { Leaving } from "./feed.ts";
 import { MeshService } from "./mesh-service.ts";
 import { OwnCertificate } from "./own-certificate.ts";
 import { methodsOf } from "./services.ts";
@@ -70,13 +71,13 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
   const opened = openListener(arena, config.listen);
   const credentials = await own.start();
   if (credentials instanceof Refusal) throw new ControlError(credentials.reason);
-  const leaving = new AbortController();
-  const meshService = await startMeshService(config, log, leaving.signal);
+  const leaving = new Leaving();
+  const meshService = await startMeshService(config, log, leaving);
   const { mesh } = meshService;
   const server = await startServer({
     arena,
     listenFds: [opened.fd],
-    methods: methodsOf({ authority, certifier, wallMs, leaving: leaving.signal, mesh }),
+    methods: methodsOf({ authority, certifier, wallMs, leaving, mesh }),
     credentials,
     onFault: (text) => log.error("the control plane's server failed", { text }),
   });
@@ -109,7 +110,7 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
     bound,
     stop: async () => {
       admin.drain();
-      leaving.abort();
+      leaving.begin();
       own.stop();
       authority.close();
       // That streams end now is not their sidecars' doing.
@@ -141,7 +142,7 @@ async function openAuthority(
 async function startMeshService(
   { dir, policyFile, trustDomain }: ControlConfig,
   log: Logger,
-  leaving: AbortSignal,
+  leaving: Leaving,
 ): Promise<MeshService> {
   const options = { dir, policyFile, trustDomain, log, wallMs: Date.now, leaving };
   const started = await MeshService.start(options);

@@ -11,21 +11,21 @@ import { RpcError, Status, statusOf } from "../rpc/status.ts";
 import type { Authority } from "./authority/authority.ts";
 import type { Certifier } from "./authority/certify.ts";
 import { Refusal } from "./authority/refusal.ts";
+import type { Leaving } from "./feed.ts";
 import { announce, withdraw } from "./methods/announce.ts";
 import { getDestination } from "./methods/destination.ts";
 import type { Mesh } from "./methods/mesh.ts";
 import { getOutbound, getPort, watchOutbound, watchPort } from "./methods/policies.ts";
 import { getProfile } from "./methods/profile.ts";
 import * as names from "./names.ts";
-import { trustFeed } from "./trust-feed.ts";
+import { TrustFeed } from "./trust-feed.ts";
 
 export type Services = {
   readonly authority: Authority;
   readonly certifier: Certifier;
   /** Time of day, milliseconds since 1970. */
   readonly wallMs: () => number;
-  /** Aborted when it stops: whoever watches is sent away, to ask elsewhere or later. */
-  readonly leaving: AbortSignal;
+  readonly leaving: Leaving;
   readonly mesh: Mesh;
 };
 
@@ -108,5 +108,5 @@ function watchTrust({ authority, leaving }: Services, { peer, signal }: CallInfo
   if (peer.identity === null) {
     throw new RpcError(Status.unauthenticated, "only for who shows a certificate");
   }
-  return trustFeed(authority, [signal, leaving]);
+  return new TrustFeed(authority, { signal, leaving });
 }

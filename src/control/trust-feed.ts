@@ -6,23 +6,36 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { TrustUpdateSchema } from "../proto/trust_pb.ts";
 import type { Authority } from "./authority/authority.ts";
-import { follow } from "./feed.ts";
+import { type Ends, Feed } from "./feed.ts";
 
 /** As much of a hash as tells two states apart. */
 const STATE_BYTES = 16;
 
-/** Yields encoded TrustUpdates until one of the `ends` is aborted. */
-export function trustFeed(
-  authority: Authority,
-  ends: readonly AbortSignal[],
-): AsyncGenerator<Uint8Array> {
-  let told = 0;
-  const next = (): Uint8Array | null => {
-    if (authority.version === told) return null;
-    told = authority.version;
-    return update(authority);
-  };
-  return follow(next, (wake) => authority.subscribe(wake), ends);
+/** Tells encoded TrustUpdates until one of the ends has come. */
+export class TrustFeed extends Feed {
+  readonly #authority: Authority;
+  #told = 0;
+  #unsubscribe: () => void = () => {};
+
+  constructor(authority: Authority, ends: Ends) {
+    super(ends);
+    this.#authority = authority;
+  }
+
+  protected begin(): void {
+    this.#unsubscribe = this.#authority.subscribe(() => this.wake());
+  }
+
+  protected end(): void {
+    this.#unsubscribe();
+  }
+
+  protected take(): Uint8Array | null {
+    const { version } = this.#authority;
+    if (version === this.#told) return null;
+    this.#told = version;
+    return update(this.#authority);
+  }
 }
 
 function update(authority: Authority): Uint8Array {

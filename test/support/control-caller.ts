@@ -69,6 +69,15 @@ export async function joinMesh(
   return credentials;
 }
 
+/** Writes anchor.pem, leaf.pem and key.pem. */
+export function writeCredentials(folder: string, { certificates, key, roots }: Credentials): void {
+  const write = (file: string, label: string, ders: readonly Uint8Array[]): void =>
+    writeFileSync(join(folder, file), ders.map((der) => toPem(label, der)).join(""));
+  write("anchor.pem", "CERTIFICATE", roots);
+  write("leaf.pem", "CERTIFICATE", certificates);
+  write("key.pem", "PRIVATE KEY", [key]);
+}
+
 /** One stream. Messages are decoded as they are looked at. */
 export type Calling<Desc extends DescMessage> = {
   readonly messages: () => readonly MessageShape<Desc>[];
@@ -87,13 +96,9 @@ export class GrpcCaller {
   readonly #lines: Line[] = [];
   #last = 0;
 
-  constructor(port: number, { certificates, key, roots }: Credentials) {
+  constructor(port: number, credentials: Credentials) {
     this.#folder = mkdtempSync(join(tmpdir(), "outrigger-caller-"));
-    const pem = (label: string, ders: readonly Uint8Array[]): string =>
-      ders.map((der) => toPem(label, der)).join("");
-    writeFileSync(join(this.#folder, "anchor.pem"), pem("CERTIFICATE", roots));
-    writeFileSync(join(this.#folder, "leaf.pem"), pem("CERTIFICATE", certificates));
-    writeFileSync(join(this.#folder, "key.pem"), pem("PRIVATE KEY", [key]));
+    writeCredentials(this.#folder, credentials);
     const name = identityFor(CONTROL_NAME, CONTROL_NAMESPACE, TRUST_DOMAIN)?.dns ?? "";
     const path = fileURLToPath(new URL("../control/fixtures/calls.mjs", import.meta.url));
     const child = spawn("node", [path, String(port), name, this.#folder], {

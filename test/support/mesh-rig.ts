@@ -32,6 +32,10 @@ export class ControlProcess {
     return this.#text;
   }
 
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   async start(): Promise<void> {
     const [command, flags] = commandLine([
       "control",

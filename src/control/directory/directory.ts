@@ -11,7 +11,7 @@ import {
   type Announced,
   type DirectoryPolicy,
   type Entry,
-  type Lease,
+  type LeaseHolder,
   NO_COUNTS,
   type Service,
 } from "./entry.ts";
@@ -68,29 +68,27 @@ export class Directory {
   }
 
   /** Enters an endpoint, or takes it over from an earlier stream; or says why not. */
-  announce(announced: Announced, onEnd: Lease["onEnd"]): Lease | RpcError {
-    const result = this.#enter(announced);
-    if (result instanceof RpcError) {
+  announce(announced: Announced, holder: LeaseHolder): Entry | RpcError {
+    const entry = this.#enter(announced);
+    if (entry instanceof RpcError) {
       this.counts.refused += 1;
-      return result;
+      return entry;
     }
-    const lease = { entry: result, onEnd };
-    const before = result.lease;
-    result.lease = lease;
-    result.instance = announced.instance;
-    this.#leaving.delete(result);
+    const before = entry.lease;
+    entry.lease = holder;
+    entry.instance = announced.instance;
+    this.#leaving.delete(entry);
     this.counts.announced += 1;
     if (before !== null) {
       this.counts.taken_over += 1;
-      before.onEnd(new RpcError(Status.aborted, "announced anew by another stream"));
+      before.onLeaseEnd(new RpcError(Status.aborted, "announced anew by another stream"));
     }
-    return lease;
+    return entry;
   }
 
-  /** The stream has ended: the endpoint stays for a grace. */
-  release(lease: Lease): void {
-    const { entry } = lease;
-    if (entry.lease !== lease) return;
+  /** The stream has ended: the endpoint stays for a grace, if it still was this stream's. */
+  release(entry: Entry, holder: LeaseHolder): void {
+    if (entry.lease !== holder) return;
     this.counts.released += 1;
     this.#startGrace(entry, limits.LEASE_GRACE_MS);
   }
@@ -240,7 +238,7 @@ export class Directory {
   #end(entry: Entry, error: RpcError): void {
     const { lease } = entry;
     this.#remove(entry);
-    lease?.onEnd(error);
+    lease?.onLeaseEnd(error);
   }
 
   #remove(entry: Entry): void {

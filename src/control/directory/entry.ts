@@ -17,10 +17,10 @@ export type DirectoryPolicy = {
   mayAnnounce(identity: string, service: ServiceName): boolean;
 };
 
-export type Lease = {
-  readonly entry: Entry;
-  /** Called when somebody or something ends it; not for `release`. */
-  readonly onEnd: (error: RpcError) => void;
+/** The stream that holds an endpoint. */
+export type LeaseHolder = {
+  /** Somebody or something else has ended it, with Status.ok if it was meant to. */
+  onLeaseEnd(error: RpcError): void;
 };
 
 export type Entry = {
@@ -29,7 +29,7 @@ export type Entry = {
   readonly address: string;
   endpoint: Endpoint;
   /** null: its stream has ended. */
-  lease: Lease | null;
+  lease: LeaseHolder | null;
   /** Of the process that announced it last; empty after our own restart. */
   instance: string;
   /** When it goes, if no lease is taken until then. */

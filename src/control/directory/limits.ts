@@ -21,10 +21,8 @@ export const SERVICE_MEMORY_MS = 7 * 86_400_000;
 /** How often that is looked at. */
 export const FORGET_MS = 60_000;
 
-/** Streams of one connection: HTTP/2 allows a tenth of it to our clients anyway. */
-export const WATCHES_PER_CONNECTION_MAX = 1_000;
-/** A quarter of the calls that the server has: one workload cannot keep the others out. */
-export const WATCHES_PER_IDENTITY_MAX = 16_384;
+/** Half of the calls that the server has: one workload cannot keep the others out. */
+export const WATCHES_PER_IDENTITY_MAX = 32_768;
 
 /** Between two writes of the endpoints' file. */
 export const SAVE_MS = 1_000;

@@ -34,8 +34,11 @@ export type Batch = {
 
 /** Endpoints of one message, about 150 bytes each: two of them are less than a window of HTTP/2. */
 export const ADDS_PER_UPDATE = 128;
-/** Removed addresses that are remembered beyond as many as there are endpoints. */
-export const REMOVALS_KEPT = 1_024;
+/**
+ * Removed addresses that are remembered beyond as many as there are endpoints: twice what one identity
+ * can take away at once, so that whoever knows the list is told the difference.
+ */
+export const REMOVALS_KEPT = 8_192;
 
 export class ServiceLog {
   #changes: Change[] = [];

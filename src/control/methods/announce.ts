@@ -18,10 +18,11 @@ import {
   numberFault,
   WEIGHT_DEFAULT,
 } from "../directory/endpoint.ts";
-import type { Announced } from "../directory/entry.ts";
-import { follow } from "../feed.ts";
+import type { Announced, Entry, LeaseHolder } from "../directory/entry.ts";
+import { OVER } from "../feed.ts";
 import { type Caller, callerOf } from "./caller.ts";
-import { defaultsOf, endsOf, invalid, type Mesh, parse } from "./mesh.ts";
+import { defaultsOf, invalid, type Mesh, parse } from "./mesh.ts";
+import { Watch } from "./watch.ts";
 
 const INSTANCE_BYTES = 16;
 
@@ -35,7 +36,7 @@ export function announce(
   const service = announcedService(message.service, caller, mesh);
   const endpoint = endpointOf(message, caller);
   const instance = instanceOf(message.instance);
-  return mesh.watches.count("lease", caller, hold(mesh, { service, endpoint, instance }, call));
+  return new LeaseStream(mesh, caller, call, { service, endpoint, instance });
 }
 
 export async function withdraw(
@@ -51,27 +52,48 @@ export async function withdraw(
   return toBinary(WithdrawResponseSchema, create(WithdrawResponseSchema));
 }
 
-/** Holds the lease until the stream ends, or something else ends it: then it throws why. */
-async function* hold(mesh: Mesh, announced: Announced, call: CallInfo): AsyncGenerator<Uint8Array> {
-  const over = new AbortController();
-  const lease = mesh.directory.announce(announced, (error) => over.abort(error));
-  if (lease instanceof RpcError) throw lease;
-  let isTold = false;
-  const next = (): Uint8Array | null => {
-    if (isTold) return null;
-    isTold = true;
-    const { endpoint, service } = announced;
+/** Holds the lease until the stream ends, or something else ends it. */
+class LeaseStream extends Watch implements LeaseHolder {
+  readonly #announced: Announced;
+  #entry: Entry | null = null;
+  #ended: RpcError | null = null;
+  #isTold = false;
+
+  constructor(mesh: Mesh, caller: Caller, call: CallInfo, announced: Announced) {
+    super(mesh, caller, call, "lease", []);
+    this.#announced = announced;
+  }
+
+  protected override begin(): void {
+    super.begin();
+    const entry = this.mesh.directory.announce(this.#announced, this);
+    if (entry instanceof RpcError) {
+      super.end();
+      throw entry;
+    }
+    this.#entry = entry;
+  }
+
+  protected override end(): void {
+    super.end();
+    if (this.#entry !== null) this.mesh.directory.release(this.#entry, this);
+  }
+
+  onLeaseEnd(error: RpcError): void {
+    this.#ended = error;
+    this.wake();
+  }
+
+  protected take(): Uint8Array | null | typeof OVER {
+    if (this.#ended?.status === Status.ok) return OVER;
+    if (this.#ended !== null) throw this.#ended;
+    if (this.#isTold) return null;
+    this.#isTold = true;
+    const { endpoint, service } = this.#announced;
     const address = formatIp(endpoint.ip);
     const state = { accepted: true, service: service.canonical, address };
     return toBinary(AnnounceStateSchema, create(AnnounceStateSchema, state));
-  };
-  try {
-    yield* follow(next, () => () => {}, [...endsOf(mesh, call), over.signal]);
-  } finally {
-    mesh.directory.release(lease);
   }
-  const { reason } = over.signal;
-  if (reason instanceof RpcError && reason.status !== Status.ok) throw reason;
 }
 
 function announcedService(text: string, caller: Caller, mesh: Mesh): ServiceName {

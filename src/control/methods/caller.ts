@@ -16,17 +16,31 @@ export type Caller = {
   readonly connection: string;
 };
 
+/** Identities that were seen, so that those with a thousand streams are kept once. */
+const known = new Map<string, { readonly identity: string; readonly own: ServiceName }>();
+const KNOWN_MAX = 10_000;
+
 /** Throws UNAUTHENTICATED for whom we have not certified ourselves. */
 export function callerOf({ peer }: CallInfo, trustDomain: string): Caller {
-  const identity = peer.isTls ? (peer.identity?.dns ?? null) : null;
-  const [name = "", namespace = ""] = identity?.split(".") ?? [];
-  const own = serviceName(name, namespace, trustDomain);
-  const isOurs = identity !== null && identityFor(name, namespace, trustDomain)?.dns === identity;
+  const dns = peer.isTls ? (peer.identity?.dns ?? null) : null;
+  const who = dns === null ? null : workloadNamed(dns, trustDomain);
   const ip = parseIp(hostOf(peer.address));
-  if (!isOurs || own === null || ip === null) {
+  if (who === null || ip === null) {
     throw new RpcError(Status.unauthenticated, "only for those who show a certificate of the mesh");
   }
-  return { identity, own, ip: unmapIp(ip), connection: peer.address };
+  return { ...who, ip: unmapIp(ip), connection: peer.address };
+}
+
+function workloadNamed(identity: string, trustDomain: string) {
+  const before = known.get(identity);
+  if (before?.own.canonical.endsWith(`.${trustDomain}`) === true) return before;
+  const [name = "", namespace = ""] = identity.split(".");
+  const own = serviceName(name, namespace, trustDomain);
+  if (own === null || identityFor(name, namespace, trustDomain)?.dns !== identity) return null;
+  if (known.size >= KNOWN_MAX) known.clear();
+  const who = { identity, own };
+  known.set(identity, who);
+  return who;
 }
 
 /** `ip:port` or `[ip]:port`. */

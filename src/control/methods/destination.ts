@@ -1,11 +1,13 @@
 /** Destination.Get: a service's endpoints, all of them and then what changes. */
+
+import type { ServiceName } from "../../mesh/service-name.ts";
 import { GetDestinationSchema } from "../../proto/destination_pb.ts";
 import type { CallInfo } from "../../rpc/server-handle.ts";
 import { RpcError, Status } from "../../rpc/status.ts";
-import { follow } from "../feed.ts";
-import { callerOf } from "./caller.ts";
+import { type Caller, callerOf } from "./caller.ts";
 import { noEndpoints, updateFor } from "./destination-messages.ts";
-import { endsOf, exists, type Mesh, parse, serviceIn } from "./mesh.ts";
+import { exists, type Mesh, parse, serviceIn } from "./mesh.ts";
+import { Watch } from "./watch.ts";
 
 export function getDestination(
   mesh: Mesh,
@@ -15,35 +17,44 @@ export function getDestination(
   const caller = callerOf(call, mesh.trustDomain);
   const { path } = parse(GetDestinationSchema, request);
   const { service } = serviceIn(path, caller, mesh);
-  const { canonical } = service;
-  const { directory, nowMs, topics, watches } = mesh;
-  const log = () => directory.get(canonical)?.log ?? null;
-  // What was removed before the watcher came is nothing to it.
-  const start = log()?.last ?? 0;
-  let cursor = 0;
+  return new EndpointsWatch(mesh, caller, call, service);
+}
+
+class EndpointsWatch extends Watch {
+  readonly #service: ServiceName;
+  /** What was removed before the watcher came is nothing to it. */
+  readonly #start: number;
+  #cursor = 0;
   /** What was said of there being no endpoints; null: there are some. */
-  let saidExists: boolean | null = null;
-  const next = (): Uint8Array | null => {
-    const current = log();
-    if (current !== null && !current.reaches(cursor, start)) {
+  #saidExists: boolean | null = null;
+
+  constructor(mesh: Mesh, caller: Caller, call: CallInfo, service: ServiceName) {
+    super(mesh, caller, call, "endpoints", [service.canonical]);
+    this.#service = service;
+    this.#start = mesh.directory.get(service.canonical)?.log.last ?? 0;
+  }
+
+  protected take(): Uint8Array | null {
+    const { directory, nowMs, watches } = this.mesh;
+    const { canonical } = this.#service;
+    const log = directory.get(canonical)?.log ?? null;
+    const [cursor, start] = [this.#cursor, this.#start];
+    if (log !== null && !log.reaches(cursor, start)) {
       watches.counts.left_behind += 1;
       throw new RpcError(Status.unavailable, "too far behind: begin anew");
     }
-    const batch = current?.after(cursor, start) ?? null;
-    if (current !== null && batch !== null) {
-      const from = cursor < start ? `${cursor} ${start}` : `${cursor}`;
-      const message = updateFor(current, batch, from, service);
+    const batch = log?.after(cursor, start) ?? null;
+    if (log !== null && batch !== null) {
       const isNews = cursor >= start;
-      cursor = batch.cursor;
-      saidExists = null;
+      this.#cursor = batch.cursor;
+      this.#saidExists = null;
       if (isNews) watches.told(nowMs() - batch.sinceMs);
-      return message;
+      const from = isNews ? `${cursor}` : `${cursor} ${start}`;
+      return updateFor(log, batch, from, this.#service);
     }
-    const isThere = exists(mesh, canonical);
-    if ((current?.size ?? 0) > 0 || saidExists === isThere) return null;
-    saidExists = isThere;
+    const isThere = exists(this.mesh, canonical);
+    if ((log?.size ?? 0) > 0 || this.#saidExists === isThere) return null;
+    this.#saidExists = isThere;
     return noEndpoints(isThere);
-  };
-  const subscribe = (wake: () => void) => topics.subscribe(canonical, wake);
-  return watches.count("endpoints", caller, follow(next, subscribe, endsOf(mesh, call)));
+  }
 }

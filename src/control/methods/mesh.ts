@@ -5,7 +5,7 @@ import { parseServiceAuthority, type ServiceAuthority } from "../../mesh/service
 import type { CallInfo } from "../../rpc/server-handle.ts";
 import { RpcError, Status } from "../../rpc/status.ts";
 import type { Directory } from "../directory/directory.ts";
-import type { Topics } from "../feed.ts";
+import type { Ends, Leaving, Topics } from "../feed.ts";
 import type { MeshPolicy } from "../policy/policy.ts";
 import type { Caller } from "./caller.ts";
 import type { Watches } from "./watches.ts";
@@ -19,8 +19,7 @@ export type Mesh = {
   readonly trustDomain: string;
   /** Does not go back, milliseconds. */
   readonly nowMs: () => number;
-  /** Aborted when it stops: whoever watches is sent away, to ask elsewhere or later. */
-  readonly leaving: AbortSignal;
+  readonly leaving: Leaving;
 };
 
 /** Names in messages are cut to so much: a peer may send anything. */
@@ -60,7 +59,6 @@ export function exists({ directory, policy }: Mesh, service: string): boolean {
   return directory.get(service) !== null || policy().knows(service);
 }
 
-/** What ends a stream: the client, or we. */
-export function endsOf({ leaving }: Mesh, { signal }: CallInfo): readonly AbortSignal[] {
-  return [signal, leaving];
+export function endsOf({ leaving }: Mesh, { signal }: CallInfo): Ends {
+  return { signal, leaving };
 }

@@ -5,12 +5,13 @@ import { PortSpecSchema } from "../../proto/inbound_pb.ts";
 import { TrafficSpecSchema } from "../../proto/outbound_pb.ts";
 import type { CallInfo } from "../../rpc/server-handle.ts";
 import { RpcError, Status } from "../../rpc/status.ts";
-import { follow } from "../feed.ts";
 import type { MeshPolicy } from "../policy/policy.ts";
 import { type Caller, callerOf } from "./caller.ts";
 import { serverMessage } from "./inbound-message.ts";
-import { endsOf, exists, invalid, type Mesh, parse, serviceIn } from "./mesh.ts";
+import { exists, invalid, type Mesh, parse, serviceIn } from "./mesh.ts";
 import { outboundPolicy } from "./outbound-message.ts";
+import { Watch } from "./watch.ts";
+import type { WatchKind } from "./watches.ts";
 
 /** The topic of all that hangs on the policy. */
 export const POLICY_TOPIC = "policy";
@@ -51,8 +52,7 @@ export function watchPort(
 ): AsyncIterable<Uint8Array> {
   const caller = callerOf(call, mesh.trustDomain);
   const port = portIn(request, caller, mesh);
-  const messages = onPolicy(mesh, call, () => inbound(mesh, caller, port));
-  return mesh.watches.count("inbound", caller, messages);
+  return new PolicyWatch(mesh, caller, call, "inbound", () => inbound(mesh, caller, port));
 }
 
 export async function getOutbound(
@@ -71,28 +71,29 @@ export function watchOutbound(
 ): AsyncIterable<Uint8Array> {
   const caller = callerOf(call, mesh.trustDomain);
   const target = targetIn(request, caller, mesh);
-  return mesh.watches.count(
-    "outbound",
-    caller,
-    onPolicy(mesh, call, () => outbound(mesh, target)),
-  );
+  return new PolicyWatch(mesh, caller, call, "outbound", () => outbound(mesh, target));
 }
 
-/** Yields what `make` returns, and again when another policy makes something else of it. */
-function onPolicy(mesh: Mesh, call: CallInfo, make: () => Uint8Array): AsyncGenerator<Uint8Array> {
-  let seen: MeshPolicy | null = null;
-  let told: Uint8Array | null = null;
-  const next = (): Uint8Array | null => {
-    const policy = mesh.policy();
-    if (policy === seen) return null;
-    seen = policy;
-    const message = make();
-    if (told !== null && Buffer.from(message).equals(told)) return null;
-    told = message;
+/** Tells what `make` returns, and again when another policy makes something else of it. */
+class PolicyWatch extends Watch {
+  readonly #make: () => Uint8Array;
+  #seen: MeshPolicy | null = null;
+  #told: Uint8Array | null = null;
+
+  constructor(mesh: Mesh, caller: Caller, call: CallInfo, kind: WatchKind, make: () => Uint8Array) {
+    super(mesh, caller, call, kind, [POLICY_TOPIC]);
+    this.#make = make;
+  }
+
+  protected take(): Uint8Array | null {
+    const policy = this.mesh.policy();
+    if (policy === this.#seen) return null;
+    this.#seen = policy;
+    const message = this.#make();
+    if (this.#told !== null && Buffer.from(message).equals(this.#told)) return null;
+    this.#told = message;
     return message;
-  };
-  const subscribe = (wake: () => void) => mesh.topics.subscribe(POLICY_TOPIC, wake);
-  return follow(next, subscribe, endsOf(mesh, call));
+  }
 }
 
 function inbound(mesh: Mesh, { own }: Caller, port: number): Uint8Array {

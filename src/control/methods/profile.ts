@@ -6,11 +6,11 @@ import type { ServiceName } from "../../mesh/service-name.ts";
 import { DestinationProfileSchema, GetDestinationSchema } from "../../proto/destination_pb.ts";
 import type { CallInfo } from "../../rpc/server-handle.ts";
 import { addressTopic } from "../directory/directory.ts";
-import { follow } from "../feed.ts";
 import { type Caller, callerOf } from "./caller.ts";
 import { weightedAddr } from "./destination-messages.ts";
-import { endsOf, exists, type Mesh, parse, serviceIn } from "./mesh.ts";
+import { exists, type Mesh, parse, serviceIn } from "./mesh.ts";
 import { POLICY_TOPIC } from "./policies.ts";
+import { Watch } from "./watch.ts";
 
 /** What is asked for, and the topics of what it may hang on. */
 type Asked = { readonly topic: string; readonly make: () => Uint8Array };
@@ -22,28 +22,32 @@ export function getProfile(
 ): AsyncIterable<Uint8Array> {
   const caller = callerOf(call, mesh.trustDomain);
   const { path } = parse(GetDestinationSchema, request);
-  const { make, topic } = asked(path, caller, mesh);
-  let told: Uint8Array | null = null;
-  let isStale = true;
-  const next = (): Uint8Array | null => {
-    if (!isStale) return null;
-    isStale = false;
-    const message = make();
-    if (told !== null && Buffer.from(message).equals(told)) return null;
-    told = message;
+  return new ProfileWatch(mesh, caller, call, asked(path, caller, mesh));
+}
+
+class ProfileWatch extends Watch {
+  readonly #make: () => Uint8Array;
+  #told: Uint8Array | null = null;
+  #isStale = true;
+
+  constructor(mesh: Mesh, caller: Caller, call: CallInfo, { make, topic }: Asked) {
+    super(mesh, caller, call, "profile", [topic, POLICY_TOPIC]);
+    this.#make = make;
+  }
+
+  override wake(): void {
+    this.#isStale = true;
+    super.wake();
+  }
+
+  protected take(): Uint8Array | null {
+    if (!this.#isStale) return null;
+    this.#isStale = false;
+    const message = this.#make();
+    if (this.#told !== null && Buffer.from(message).equals(this.#told)) return null;
+    this.#told = message;
     return message;
-  };
-  const subscribe = (wake: () => void) => {
-    const onNews = (): void => {
-      isStale = true;
-      wake();
-    };
-    const ends = [topic, POLICY_TOPIC].map((each) => mesh.topics.subscribe(each, onNews));
-    return () => {
-      for (const end of ends) end();
-    };
-  };
-  return mesh.watches.count("profile", caller, follow(next, subscribe, endsOf(mesh, call)));
+  }
 }
 
 function asked(path: string, caller: Caller, mesh: Mesh): Asked {

@@ -1,4 +1,5 @@
 /** The streams that are open, counted: by what is watched, and for limits by who watches. */
+import { STREAMS_MAX } from "../../rpc/limits.ts";
 import { RpcError, Status } from "../../rpc/status.ts";
 import * as limits from "../directory/limits.ts";
 import type { Caller } from "./caller.ts";
@@ -18,34 +19,12 @@ export class Watches {
   readonly #perConnection = new Map<string, number>();
   readonly #perIdentity = new Map<string, number>();
 
-  /** Yields what `messages` does and counts it as open meanwhile. Throws RESOURCE_EXHAUSTED. */
-  async *count(
-    kind: WatchKind,
-    caller: Caller,
-    messages: AsyncGenerator<Uint8Array>,
-  ): AsyncGenerator<Uint8Array> {
-    this.#enter(caller);
-    this.open[kind] += 1;
-    try {
-      yield* messages;
-    } finally {
-      this.open[kind] -= 1;
-      change(this.#perConnection, caller.connection, -1);
-      change(this.#perIdentity, caller.identity, -1);
-    }
-  }
-
-  told(lagMs: number): void {
-    const at = LAG_BOUNDS_MS.findIndex((bound) => lagMs <= bound);
-    const bucket = at === -1 ? LAG_BOUNDS_MS.length : at;
-    this.lags[bucket] = (this.lags[bucket] ?? 0) + 1;
-    this.lagSumMs += lagMs;
-  }
-
-  #enter({ connection, identity }: Caller): void {
+  /** A stream begins. Throws RESOURCE_EXHAUSTED when there are too many. */
+  enter(kind: WatchKind, caller: Caller): void {
+    const { connection, identity } = caller;
     const ofConnection = this.#perConnection.get(connection) ?? 0;
     const ofIdentity = this.#perIdentity.get(identity) ?? 0;
-    if (ofConnection >= limits.WATCHES_PER_CONNECTION_MAX) {
+    if (ofConnection >= STREAMS_MAX) {
       this.counts.refused += 1;
       throw new RpcError(Status.resourceExhausted, "too many streams on this connection");
     }
@@ -54,8 +33,23 @@ export class Watches {
       throw new RpcError(Status.resourceExhausted, `too many streams of ${identity}`);
     }
     this.counts.begun += 1;
+    this.open[kind] += 1;
     change(this.#perConnection, connection, 1);
     change(this.#perIdentity, identity, 1);
+  }
+
+  /** One that has entered is over. */
+  leave(kind: WatchKind, { connection, identity }: Caller): void {
+    this.open[kind] -= 1;
+    change(this.#perConnection, connection, -1);
+    change(this.#perIdentity, identity, -1);
+  }
+
+  told(lagMs: number): void {
+    const at = LAG_BOUNDS_MS.findIndex((bound) => lagMs <= bound);
+    const bucket = at === -1 ? LAG_BOUNDS_MS.length : at;
+    this.lags[bucket] = (this.lags[bucket] ?? 0) + 1;
+    this.lagSumMs += lagMs;
   }
 }
 
