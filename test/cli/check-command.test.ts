@@ -44,6 +44,17 @@ ok   clock: the control plane's is 0.3 s ahead of this sidecar's
   });
 });
 
+test("a control plane that is away, and what is not announced, are warnings", async () => {
+  const control = "control: away for 61s: refused\nannounced: web.default, no\n";
+  admin.answers.ready = [200, `ready\n${control}admin: x\n`];
+  const away = await checkCommand({ adminUrl });
+  assert.is(away.status, 0);
+  assert.match(away.text, "warn control: away for 61s: refused\nwarn announced: web.default, no\n");
+  admin.answers.ready = [200, "ready\ncontrol: connected\nannounced: web.default, yes\n"];
+  const { text } = await checkCommand({ adminUrl });
+  assert.match(text, "ok   control: connected\nok   announced: web.default, yes\n");
+});
+
 test("one that is not ready, not alive or not there fails", async () => {
   admin.answers.ready = [503, "not ready\nreason: no certificate\nreason: starting\nadmin: x\n"];
   const unready = await checkCommand({ adminUrl });

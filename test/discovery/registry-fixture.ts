@@ -1,9 +1,10 @@
 /** A registry with a clock, a resolver, workers and an event loop that only move when told. */
 import * as assert from "uvu/assert";
-import { DNS_REFRESH_MS, Registry } from "../../src/discovery/registry.ts";
+import { DNS_REFRESH_MS, Registry, type RegistryOptions } from "../../src/discovery/registry.ts";
 import type { Upstream } from "../../src/discovery/target.ts";
 import { formatHostPort, formatIp, parseIp } from "../../src/mesh/address.ts";
 import type { Service, Snapshot } from "../../src/mesh/snapshot.ts";
+import { Counters } from "../../src/shared/counters.ts";
 import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
 import { allocate } from "../../src/shared/memory.ts";
 
@@ -11,6 +12,8 @@ type Answer = readonly string[] | Error;
 
 export class RegistryFixture {
   readonly rows: EndpointRows;
+  /** Of the first worker. */
+  readonly counters: Counters;
   readonly registry: Registry;
   readonly published: Snapshot[] = [];
   readonly lookups: string[] = [];
@@ -25,10 +28,16 @@ export class RegistryFixture {
   #nextSeries = 10;
   #soon: (() => void)[] = [];
   #tick: () => void = () => {};
+  readonly #timers = new Set<{ readonly atMs: number; readonly task: () => void }>();
 
-  constructor(upstreams: readonly Upstream[], dns: Record<string, Answer> = {}) {
+  constructor(
+    upstreams: readonly Upstream[],
+    dns: Record<string, Answer> = {},
+    mesh: RegistryOptions["mesh"] = null,
+  ) {
     const memory = allocate(2);
     this.rows = new EndpointRows(memory);
+    this.counters = new Counters(memory, 0);
     this.dns = dns;
     const note =
       (level: string) =>
@@ -36,8 +45,9 @@ export class RegistryFixture {
         void this.logged.push(`${level} ${message} ${JSON.stringify(fields)}`);
     this.registry = new Registry({
       memory,
-      counters: [],
-      mesh: null,
+      // Without a mesh there are tests with more series than counters have.
+      counters: mesh === null ? [] : [this.counters],
+      mesh,
       upstreams,
       series: {
         allocate: ({ direction, authority, target }) => {
@@ -65,7 +75,11 @@ export class RegistryFixture {
             this.#tick = () => {};
           };
         },
-        after: () => () => {},
+        after: (ms, task) => {
+          const timer = { atMs: this.nowMs + ms, task };
+          this.#timers.add(timer);
+          return () => void this.#timers.delete(timer);
+        },
         soon: (task) => void this.#soon.push(task),
       },
     });
@@ -88,10 +102,26 @@ export class RegistryFixture {
     }
   }
 
+  /** Lets `ms` pass without a refresh. */
+  async wait(ms: number): Promise<void> {
+    this.nowMs += ms;
+    this.#runTimers();
+    await this.settle();
+  }
+
+  #runTimers(): void {
+    for (const timer of [...this.#timers]) {
+      if (timer.atMs > this.nowMs) continue;
+      this.#timers.delete(timer);
+      timer.task();
+    }
+  }
+
   /** Lets `ms` pass, a refresh at a time. */
   async pass(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= DNS_REFRESH_MS) {
       this.nowMs += Math.min(left, DNS_REFRESH_MS);
+      this.#runTimers();
       this.#tick();
       await this.settle();
     }

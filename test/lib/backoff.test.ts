@@ -1,5 +1,5 @@
 import * as assert from "uvu/assert";
-import { backoffMs } from "../../src/lib/backoff.ts";
+import { backoffMs, fullJitterMs } from "../../src/lib/backoff.ts";
 import { seeded } from "../support/random.ts";
 import { suite } from "../support/test.ts";
 
@@ -25,6 +25,16 @@ test("is an integer within its bounds for any number of failures", () => {
       assert.ok(Number.isInteger(waitMs) && waitMs >= 100 && waitMs <= 60_000, String(waitMs));
     }
   }
+});
+
+test("full jitter is from nothing to the doubled minimum, or the maximum", () => {
+  const waits = [1, 2, 7, 8, 2_000].map((n) => fullJitterMs(n, 100, 10_000, most));
+  assert.equal(waits, [200, 400, 10_000, 10_000, 10_000]);
+  assert.is(fullJitterMs(2_000, 100, 10_000, least), 0);
+  assert.is(
+    fullJitterMs(1, 100, 10_000, () => 0x8000_0000),
+    100,
+  );
 });
 
 test("a maximum too near the minimum for jitter still binds", () => {
