@@ -3,6 +3,8 @@
  * all of it is bounded: how many there are, how long they stay, and how many refusals are shown.
  */
 
+/** A host name (RFC 1035) and a port. What is longer never was a valid authority. */
+export const NAME_CHARS_MAX = 253 + ":65535".length;
 /** Names found by DNS or by address. An application talks to tens of services, not to thousands. */
 export const NAMES_MAX = 1_024;
 /** A name is kept for so long after a worker asked for it or used it. */

@@ -9,11 +9,12 @@ import type { Service, Snapshot } from "../mesh/snapshot.ts";
 import type { Counters } from "../shared/counters.ts";
 import { EndpointRows } from "../shared/endpoint-rows.ts";
 import type { Memory } from "../shared/memory.ts";
+import { Awaited } from "./awaited.ts";
 import { Clients } from "./clients.ts";
 import { type HostEntry, hostEntry, isLookedUp } from "./host-entry.ts";
 import { Hosts, type Log } from "./hosts.ts";
 import type { Mesh, MeshDeps } from "./mesh.ts";
-import { NAMES_MAX, Names } from "./names.ts";
+import { NAME_CHARS_MAX, NAMES_MAX, Names } from "./names.ts";
 import type { SeriesAllocator } from "./series-allocator.ts";
 import { areSame, areSameAliases, type Entry, ServiceBuilder } from "./service-builder.ts";
 import { targetOf, targetsOf, type Upstream } from "./target.ts";
@@ -22,9 +23,6 @@ import { Usage } from "./usage.ts";
 
 /** The system's resolver does not tell how long an answer is good for. */
 export const DNS_REFRESH_MS = 5_000;
-
-/** A host name (RFC 1035) and a port. What is longer never was a valid authority. */
-const NAME_CHARS_MAX = 253 + ":65535".length;
 
 export type RegistryOptions = {
   readonly memory: Memory;
@@ -64,6 +62,7 @@ export class Registry {
   readonly #statics = new Map<string, HostEntry>();
   readonly #names = new Names<Named>();
   readonly #mesh: Mesh | null;
+  readonly #awaited: Awaited;
   readonly #clients: Clients;
   #snapshot: Snapshot = { version: 0, services: [], aliases: [], inbound: null, clients: [] };
   #isPublishDue = false;
@@ -86,6 +85,7 @@ export class Registry {
       this.#statics.set(key, hostEntry(key, [...former, ...targets], this.#hosts, true));
     }
     const changed = (): void => this.#publishSoon();
+    this.#awaited = new Awaited(this.#timing, changed);
     const wantByDns = (authority: string): void => this.#wantByDns(authority);
     const deps = { changed, wantByDns, nowMs, timing: this.#timing, log };
     this.#mesh = mesh?.(deps) ?? null;
@@ -178,6 +178,7 @@ export class Registry {
       const targets = [targetOf(host, { port, speaks: "any", peer: null })];
       const entry = hostEntry(name, targets, this.#hosts, false);
       this.#names.admit(name, { kind: "dns", key: name, host, entry }, nowMs);
+      if ((this.#mesh?.nameOf(host) ?? null) !== null) this.#awaited.begin(name);
     }
     this.#publishSoon();
   }
@@ -273,7 +274,8 @@ export class Registry {
       if (each.kind === "dns" && !this.#mesh?.isShadowing(each.host)) entries.push(each.entry);
     }
     for (const entry of entries) if (entry.isStale) this.#builder.build(entry, version);
-    const services = entries.flatMap(({ service }) => service ?? []);
+    const built = entries.flatMap(({ service }) => service ?? []);
+    const services = built.filter((service) => !this.#awaited.withholds(service));
     for (const [name, failure] of this.#names.refusals()) {
       services.push(this.#builder.refused(name, failure));
     }

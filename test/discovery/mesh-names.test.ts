@@ -1,5 +1,6 @@
 /** Names between static upstreams and DNS: who is asked, who waits, and what is then known. */
 import * as assert from "uvu/assert";
+import { APPEARS_WITHIN_MS } from "../../src/discovery/awaited.ts";
 import { RECONCILE_MS } from "../../src/discovery/endpoint-set.ts";
 import { ASK_MS } from "../../src/discovery/mesh-service.ts";
 import { NAME_KEEP_MS } from "../../src/discovery/names.ts";
@@ -90,6 +91,22 @@ test("a name of DNS that becomes a service is one from then on, and the other wa
   fixture.mesh.none("web", false);
   await fixture.settle();
   assert.equal(fixture.shown, ["web:80: 10.9.9.9:80"]);
+});
+
+test("who serves a name may come a moment after it is asked for", async () => {
+  const fixture = new MeshFixture();
+  await fixture.want("web", "typo");
+  for (const name of ["web", "typo"]) fixture.mesh.none(name, false);
+  await fixture.settle();
+  await fixture.wait(APPEARS_WITHIN_MS - 1);
+  assert.equal(fixture.lookups, ["web", "typo"]);
+  assert.equal(fixture.shown, [], "that DNS has no such name is not said yet");
+  fixture.mesh.add("web", "10.0.0.1:3000");
+  fixture.mesh.route("web");
+  await fixture.settle();
+  assert.equal(fixture.shown, [`web: 10.0.0.1:${INBOUND_PORT}`]);
+  await fixture.wait(1);
+  assert.equal(fixture.shown, [`web: 10.0.0.1:${INBOUND_PORT}`, "typo:80: dns-failed"]);
 });
 
 test("a name that nobody can be asked about is refused, at once and never by DNS", async () => {
