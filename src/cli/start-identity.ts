@@ -32,6 +32,9 @@ export type IdentityOptions = {
   readonly folder: StateFolder;
 };
 
+/** When the control plane was there last is kept under this name, as a time of day. */
+const CONTACT = "contact";
+
 /** What a running sidecar has of an identity. */
 export class SidecarIdentity {
   readonly source: IdentitySource;
@@ -72,6 +75,8 @@ export class SidecarIdentity {
     const link = new ControlLink({
       connect: (credentials) => client.connect(credentials),
       current,
+      awayMs: awayMs(folder.read(CONTACT), Date.now()),
+      contact: () => folder.write(CONTACT, Date.now()),
       nowMs,
       random,
       setTimer: setRuntimeTimer,
@@ -156,6 +161,11 @@ export class SidecarIdentity {
     this.#deliver?.(credentials);
     this.link?.renewed();
   }
+}
+
+/** A clock that was set back makes it no later than now. */
+function awayMs(contact: unknown, wallMs: number): number {
+  return typeof contact === "number" && contact < wallMs ? wallMs - contact : 0;
 }
 
 function attempt(test: () => string | null): string | null {

@@ -28,6 +28,10 @@ export type LinkOptions = {
   readonly connect: (credentials: Credentials) => Promise<RpcChannel>;
   /** The certificate in use; null: there is none yet. */
   readonly current: () => Credentials | null;
+  /** When the control plane was there last, as a run before has kept it: milliseconds ago. */
+  readonly awayMs: number;
+  /** It is there now, or was until now. */
+  readonly contact: () => void;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
   /** 32 random bits. */
@@ -67,7 +71,7 @@ export class ControlLink {
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    this.#lastMs = options.nowMs();
+    this.#lastMs = options.nowMs() - options.awayMs;
   }
 
   get state(): LinkState {
@@ -139,6 +143,7 @@ export class ControlLink {
   }
 
   stop(): void {
+    if (this.#channel !== null) this.#options.contact();
     this.#isStopped = true;
     this.#takeTimerBack();
     for (const watch of this.#watches) watch.stop();
@@ -170,6 +175,7 @@ export class ControlLink {
     this.#channel = channel;
     this.#madeBy = credentials;
     this.#connects += 1;
+    this.#options.contact();
     this.#lastError = null;
     if (former === null) this.#options.log.info("connected to the control plane");
     for (const watch of this.#watches) watch.begin(channel);
@@ -185,6 +191,7 @@ export class ControlLink {
     this.#channel = null;
     this.#lastMs = this.#options.nowMs();
     this.#lastError = reason;
+    this.#options.contact();
     this.#options.log.warn("the connection to the control plane is lost", { reason });
     this.#enter("connecting");
     this.#rest();

@@ -74,6 +74,7 @@ export class LinkRig {
   credentials: Credentials | null = { notAfterMs: Date.now() + 3_600_000 } as Credentials;
   isReachable = true;
   attempts = 0;
+  contacts = 0;
   nowMs = 1_000;
   readonly timers = new Set<Timer>();
 
@@ -87,6 +88,10 @@ export class LinkRig {
         return end.channel;
       },
       current: () => this.credentials,
+      awayMs: 5_000,
+      contact: () => {
+        this.contacts += 1;
+      },
       nowMs: () => this.nowMs,
       // The longest pause.
       random: () => 0xffff_ffff,

@@ -46,6 +46,7 @@ test("a lost connection is nobody's concern until an attempt has failed", async 
   await rig.end.say("/a", "2");
   assert.equal(rig.heard, ["/a first 1", "/a first 2"]);
   assert.equal(states, ["connecting", "connected"]);
+  assert.is(rig.contacts, 3, "made, lost, made");
   rig.isReachable = false;
   await rig.end.lose();
   await rig.pass(60_000);
@@ -142,6 +143,7 @@ test("without a certificate nobody is asked, with the first one at once", async 
   rig.link.start();
   await rig.pass(60_000);
   assert.equal([rig.attempts, rig.link.state], [0, "connecting"]);
+  assert.equal([rig.link.figures.awayMs, rig.contacts], [65_000, 0], "as the run before kept it");
   const error = await rig.link.call("/c", new Uint8Array(0), 1).catch((e: unknown) => e);
   assert.match(String(error), "not connected");
   rig.credentials = { notAfterMs: 0 } as Credentials;

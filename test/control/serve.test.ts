@@ -59,6 +59,8 @@ class Sidecar {
     this.link = new ControlLink({
       connect: (credentials) => this.client.connect(credentials),
       current: () => this.#credentials,
+      awayMs: 0,
+      contact: () => {},
       nowMs: () => performance.now(),
       random,
       setTimer: setRuntimeTimer,
