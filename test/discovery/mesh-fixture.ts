@@ -8,7 +8,7 @@ import { parseIp } from "../../src/mesh/address.ts";
 import { type Update, UpdateSchema } from "../../src/proto/destination_pb.ts";
 import { type Server, ServerSchema } from "../../src/proto/inbound_pb.ts";
 import { type OutboundPolicy, OutboundPolicySchema } from "../../src/proto/outbound_pb.ts";
-import { RegistryFixture } from "./registry-fixture.ts";
+import { type Answer, RegistryFixture } from "./registry-fixture.ts";
 
 export const TRUST_DOMAIN = "cluster.local";
 export const DEFAULTS = { namespace: "default", trustDomain: TRUST_DOMAIN };
@@ -170,7 +170,7 @@ export class FakeStore implements Store {
 
 export type MeshFixtureOptions = {
   readonly upstreams?: readonly Upstream[];
-  readonly dns?: Record<string, readonly string[]>;
+  readonly dns?: Record<string, Answer>;
   readonly store?: Store;
   readonly appPort?: number;
   readonly state?: LinkState;

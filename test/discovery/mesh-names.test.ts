@@ -94,7 +94,8 @@ test("a name of DNS that becomes a service is one from then on, and the other wa
 });
 
 test("who serves a name may come a moment after it is asked for", async () => {
-  const fixture = new MeshFixture();
+  const nobody = new Error("ENOTFOUND");
+  const fixture = new MeshFixture({ dns: { web: nobody, typo: nobody } });
   await fixture.want("web", "typo");
   for (const name of ["web", "typo"]) fixture.mesh.none(name, false);
   await fixture.settle();

@@ -8,7 +8,7 @@ import { Counters } from "../../src/shared/counters.ts";
 import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
 import { allocate } from "../../src/shared/memory.ts";
 
-type Answer = readonly string[] | Error;
+export type Answer = readonly string[] | Error;
 
 export class RegistryFixture {
   readonly rows: EndpointRows;
