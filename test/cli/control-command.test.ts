@@ -1,5 +1,7 @@
 // timeout: 60s
 /** `outrigger control` and what is done beside it, as programs: what they print, how they end. */
+
+import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -9,8 +11,9 @@ import { formatTokens, TOKENS_MAX } from "../../src/control/authority/token-file
 import { writeSettings } from "../../src/control/settings.ts";
 import { parseJoinToken } from "../../src/identity/join-token.ts";
 import { newFolder, ok } from "../control/authority-rig.ts";
-import { lapse } from "../support/eventually.ts";
+import { eventually } from "../support/eventually.ts";
 import { commandLine } from "../support/program.ts";
+import { ROOT } from "../support/sources.ts";
 import { suite } from "../support/test.ts";
 import { type Finished, runTool } from "../support/tool.ts";
 
@@ -65,13 +68,21 @@ test("nothing is done in a folder that no control plane was started with", async
 
 test("a token can be asked for before its control plane has come", async () => {
   const dir = newFolder();
-  const asked = control("token", "create", "--name=web", `--dir=${dir}`);
-  await lapse(300);
+  const words = ["token", "create", "--name=web", "--wait=30s", `--dir=${dir}`];
+  const [command, flags] = commandLine(["control", ...words]);
+  const child = spawn(command, flags, { cwd: ROOT });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  const exited = new Promise((resolve) => child.on("close", resolve));
+  await eventually(() => output.includes("waiting for"), { withinMs: 10_000 });
   mkdirSync(dir, { mode: 0o700 });
   ok(await ensureState(dir, Date.now(), HOUR_MS));
   ok(await writeSettings(dir, "cluster.local", "10.0.0.1:4142"));
-  const { status, output } = await asked;
-  assert.is(status, 0);
+  assert.is(await exited, 0);
   const [line = "", token = ""] = output.split("\n");
   assert.is(line, `outrigger: waiting for a control plane in ${dir}`);
   assert.is(parseJoinToken(token)?.host, "10.0.0.1");

@@ -87,7 +87,6 @@ export async function churn(
     const dueMs = startMs + ((events + 1) * 1_000) / perSecond;
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - performance.now())));
   }
-  await Promise.all(leaving);
-  await Promise.all(alive.map(leave));
+  await Promise.all([...leaving, ...alive.map(leave)]);
   return report;
 }

@@ -33,6 +33,9 @@ export class Replica {
       keep(client);
       keep(sidecar);
       client.pipe(sidecar).pipe(client);
+      // A reset ends no stream: it would leave the other side open.
+      client.on("close", () => sidecar.destroy());
+      sidecar.on("close", () => client.destroy());
     });
     await new Promise<void>((resolve) => server.listen(0, host, () => resolve()));
     return new Replica(server, sockets);
