@@ -2,7 +2,7 @@
 import type { Balancer } from "../balancer/balancer.ts";
 import { RequestHead } from "../codec/http1/request-head.ts";
 import { ResponseHead } from "../codec/http1/response-head.ts";
-import type { InboundPolicy } from "../mesh/snapshot.ts";
+import type { Endpoint, InboundPolicy } from "../mesh/snapshot.ts";
 import { Counter, type CounterName } from "../metrics/catalog.ts";
 import { DECODED, ENCODED, ENCODED_BYTES } from "../net/arena.ts";
 import type { Io } from "../net/connection.ts";
@@ -37,7 +37,7 @@ export class Context {
   readonly pools: Pools;
   readonly learned: LearnedTargets;
   /** Whether an address is one of this process's own listeners. */
-  readonly isOwn: (ip: Uint8Array, port: number) => boolean;
+  readonly isOwn: (endpoint: Endpoint) => boolean;
   readonly detectTimeoutMs: number;
   /** Client connections that speak HTTP or have not yet been joined. */
   readonly clients = new Set<Client>();

@@ -93,7 +93,7 @@ export function routeTo(context: Context, origin: ClientOrigin, authority: strin
   if (isFound && service.endpoints.some((endpoint) => isLinkLocalIp(endpoint.ip))) {
     return { kind: "refused", code: "forbidden" };
   }
-  if (service.endpoints.some((endpoint) => context.isOwn(endpoint.ip, endpoint.port))) {
+  if (service.endpoints.some((endpoint) => context.isOwn(endpoint))) {
     return { kind: "refused", code: "loop" };
   }
   const isInbound = origin.kind === "inbound";

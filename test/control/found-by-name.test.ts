@@ -78,10 +78,10 @@ async function verbose(program: Program): Promise<string> {
 
 type Answer = { readonly status: number; readonly text: string; readonly why: string };
 
-function ask(host: string): Promise<Answer> {
+function ask(host: string, through: Program = shop): Promise<Answer> {
   return new Promise((resolve) => {
     const failed = (error: Error): void => resolve({ status: 0, text: "", why: error.message });
-    const at = { host: "127.0.0.1", port: shop.port("outbound"), path: "/", agent };
+    const at = { host: "127.0.0.1", port: through.port("outbound"), path: "/", agent };
     const sent = request({ ...at, headers: { host } }, (response) => {
       let text = "";
       response.on("data", (chunk: Buffer) => {
@@ -140,6 +140,16 @@ test("a name is found, under every text that means it, and reached by mutual TLS
   }
   assert.match(metrics, "\noutrigger_control_connected 1\n");
   assert.match(await verbose(shop), /^control: connected$/m);
+});
+
+test("an application that asks for its own service is one of those that answer", async () => {
+  const [first] = webs;
+  assert.ok(first);
+  await eventually(async () => {
+    const answers = await Promise.all(Array.from({ length: 8 }, () => ask("web", first)));
+    for (const { status, why } of answers) assert.equal([status, why], [200, ""]);
+    return new Set(answers.map(({ text }) => text)).size === 2;
+  });
 });
 
 test("what the control plane does not know is a name of DNS", async () => {
