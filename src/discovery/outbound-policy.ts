@@ -11,6 +11,8 @@ import type {
   HttpRoute,
   HttpRoute_Retry,
   HttpRoute_Rule,
+  OpaqueRoute,
+  OpaqueRoute_Rule,
   OutboundPolicy,
 } from "../proto/outbound_pb.ts";
 
@@ -30,6 +32,7 @@ const METHODS = new Map<number, string>(
 
 /** A name that no service has, for a backend that cannot be found. */
 const NOWHERE = "";
+const NO_BACKENDS: Route["backends"] = [{ service: NOWHERE, weight: 1 }];
 /** No request has this method: it is no token (RFC 9110 §9.1). */
 const NEVER: readonly RouteMatch[] = [{ path: null, method: "" }];
 
@@ -47,7 +50,7 @@ export function routesOf(service: string, policy: OutboundPolicy): ReadRoutes {
     case "http2":
       return readAll(service, kind.value.routes);
     case "opaque":
-      return { routes: [], problem: null };
+      return { routes: opaqueRoutesOf(service, kind.value.routes), problem: null };
     default:
       return { routes: [], problem: "no known protocol" };
   }
@@ -90,16 +93,29 @@ function routeOf(service: string, rule: HttpRoute_Rule, isSupported: boolean): R
 function matchOf({ path, method }: HttpRouteMatch): RouteMatch {
   const kind = path?.kind;
   const isKnown = kind?.case === "exact" || kind?.case === "prefix";
+  // What Linkerd's control plane says for "all", also of connections and of `OPTIONS *`: no path at all.
+  const isEverything = kind?.case === "prefix" && (kind.value === "/" || kind.value === "");
   const name =
     method?.type.case === "registered" ? METHODS.get(method.type.value) : method?.type.value;
   return {
-    path: isKnown ? { kind: kind.case, path: kind.value } : null,
+    path: isKnown && !isEverything ? { kind: kind.case, path: kind.value } : null,
     // A method that is not known is none that a request has.
     method: method === undefined ? null : (name ?? ""),
   };
 }
 
-function backendsOf(service: string, distribution: HttpRoute_Rule["backends"]): Route["backends"] {
+/** All connections are carried by the first rule; without one they go to the service itself. */
+function opaqueRoutesOf(service: string, routes: readonly OpaqueRoute[]): readonly Route[] {
+  const [rule] = routes[0]?.rules ?? [];
+  if (rule === undefined) return [];
+  const backends = backendsOf(service, rule.backends);
+  return [{ matches: [], backends, requestTimeoutMs: 0, responseTimeoutMs: 0, retry: null }];
+}
+
+function backendsOf(
+  service: string,
+  distribution: HttpRoute_Rule["backends"] | OpaqueRoute_Rule["backends"],
+): Route["backends"] {
   const kind = distribution?.kind;
   switch (kind?.case) {
     case "firstAvailable": {
@@ -108,12 +124,14 @@ function backendsOf(service: string, distribution: HttpRoute_Rule["backends"]): 
       return name === service ? [] : [{ service: name, weight: 1 }];
     }
     case "randomAvailable":
+      // Among none is none: without any backend at all it would be the service itself.
+      if (kind.value.backends.length === 0) return NO_BACKENDS;
       return kind.value.backends.slice(0, LIST_MAX).map(({ backend, weight }) => ({
         service: nameOf(backend?.backend),
         weight,
       }));
     default:
-      return [{ service: NOWHERE, weight: 1 }];
+      return NO_BACKENDS;
   }
 }
 

@@ -4,7 +4,11 @@ import * as assert from "uvu/assert";
 import { ROUTES_MAX, routesOf } from "../../src/discovery/outbound-policy.ts";
 import type { Route } from "../../src/mesh/policy.ts";
 import { HttpRouteMatchSchema } from "../../src/proto/http_route_pb.ts";
-import { type HttpRoute_RuleSchema, OutboundPolicySchema } from "../../src/proto/outbound_pb.ts";
+import {
+  type HttpRoute_RuleSchema,
+  type OpaqueRoute_RuleSchema,
+  OutboundPolicySchema,
+} from "../../src/proto/outbound_pb.ts";
 import { suite } from "../support/test.ts";
 import { policy, whole } from "./mesh-fixture.ts";
 
@@ -73,6 +77,51 @@ test("times, retries and matches are as they were said", () => {
       },
     },
   ]);
+});
+
+test("all paths are no condition, so that connections and OPTIONS * have a route", () => {
+  const prefix = (value: string) => ({ path: { kind: { case: "prefix" as const, value } } });
+  const { routes } = read({ matches: [prefix("/")] }, { matches: [prefix("")] });
+  const all = [{ path: null, method: null }];
+  assert.equal(
+    routes.map(({ matches }) => matches),
+    [all, all],
+  );
+});
+
+test("connections to an opaque service are split; among no backends is none", () => {
+  const { protocol } = policy("web", { web: 90, canary: 10 });
+  const rule =
+    protocol?.kind.case === "detect" ? protocol.kind.value.http1?.routes[0]?.rules[0] : null;
+  const backends = rule?.backends?.kind;
+  assert.ok(backends?.case === "randomAvailable");
+  const weighted = backends.value.backends.map(({ backend, weight }) => {
+    return { backend: { backend: backend?.backend }, weight };
+  });
+  const opaque = (kind: MessageInitShape<typeof OpaqueRoute_RuleSchema>["backends"]) => {
+    const value = { routes: [{ rules: [{ backends: kind }] }] };
+    const message = { protocol: { kind: { case: "opaque" as const, value } } };
+    return routesOf(WEB, create(OutboundPolicySchema, message)).routes;
+  };
+  const random = (of: typeof weighted) => {
+    return opaque({ kind: { case: "randomAvailable", value: { backends: of } } });
+  };
+  assert.equal(
+    random(weighted).map(({ backends, matches }) => [backends, matches]),
+    [
+      [
+        [
+          { service: WEB, weight: 90 },
+          { service: whole("canary"), weight: 10 },
+        ],
+        [],
+      ],
+    ],
+  );
+  const none = [{ service: "", weight: 1 }];
+  assert.equal(random([])[0]?.backends, none);
+  const empty = read({ backends: { kind: { case: "randomAvailable", value: { backends: [] } } } });
+  assert.equal(empty.routes[0]?.backends, none);
 });
 
 test("what is not supported keeps its place and matches nothing", () => {
