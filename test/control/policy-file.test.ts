@@ -72,6 +72,19 @@ test("says who may come in, by port", () => {
   assert.equal(policy.ruleFor(named("x"), 1), { isOpaque: false, authorizations: [anyone] });
 });
 
+test("networks hold for ports below them, also where nobody is let in by default", () => {
+  const text =
+    "services: { web: { allow: [], networks: [10.0.0.0/8], ports: { 1: { allow: [ops] } } } }";
+  const policy = policyOf(text);
+  assert.equal(policy.ruleFor(named("web"), 2).authorizations, []);
+  const [ops, ...others] = policy.ruleFor(named("web"), 1).authorizations;
+  assert.is(others.length, 0);
+  assert.equal(
+    ops?.networks.map(({ net }) => [net.ip[0], net.prefixLength]),
+    [[10, 8]],
+  );
+});
+
 test("says how requests are sent, retries as routes of their own", () => {
   const routes = policyOf(WHOLE).services.get(web)?.routes ?? [];
   const path = { kind: "prefix", path: "/api/" };

@@ -11,22 +11,32 @@ const ENTRIES_MAX = 1_000;
 type AccessFields = Partial<Record<"allow" | "networks" | "opaque", Place>>;
 type Clients = Authorization["clients"];
 
+/** A rule and what it was made of: of a rule that lets nobody in the networks are not in it. */
+export type Access = {
+  readonly rule: PortRule;
+  readonly clients: readonly Clients[];
+  readonly networks: Authorization["networks"];
+};
+
+const DEFAULT_ACCESS: Access = {
+  rule: DEFAULT_RULE,
+  clients: DEFAULT_RULE.authorizations.map(({ clients }) => clients),
+  networks: [],
+};
+
 /** What is not said is as `above`: of a port, what holds for its service. */
 export function parseAccess(
-  { allow, networks, opaque }: AccessFields,
-  above: PortRule | null,
+  fields: AccessFields,
+  above: Access | null,
   defaults: IdentityDefaults,
-): PortRule {
-  const rule = above ?? DEFAULT_RULE;
-  const isOpaque = opaque?.flag() ?? rule.isOpaque;
-  const clients =
-    allow === undefined
-      ? rule.authorizations.map((each) => each.clients)
-      : parseAllow(allow, defaults);
-  const nets =
-    networks === undefined ? (rule.authorizations[0]?.networks ?? []) : parseNetworks(networks);
-  const authorizations = clients.map((each) => ({ networks: nets, clients: each }));
-  return { isOpaque, authorizations };
+): Access {
+  const { allow, opaque } = fields;
+  const whole = above ?? DEFAULT_ACCESS;
+  const isOpaque = opaque?.flag() ?? whole.rule.isOpaque;
+  const clients = allow === undefined ? whole.clients : parseAllow(allow, defaults);
+  const networks = fields.networks === undefined ? whole.networks : parseNetworks(fields.networks);
+  const authorizations = clients.map((each) => ({ networks, clients: each }));
+  return { rule: { isOpaque, authorizations }, clients, networks };
 }
 
 function parseAllow(place: Place, defaults: IdentityDefaults): readonly Clients[] {

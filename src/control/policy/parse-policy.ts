@@ -3,7 +3,7 @@ import { LineCounter, parseDocument } from "yaml";
 import type { IdentityDefaults } from "../../mesh/identity.ts";
 import { parseServiceName } from "../../mesh/service-name.ts";
 import { identityIn } from "./names.ts";
-import { parseAccess, parseName } from "./parse-access.ts";
+import { type Access, parseAccess, parseName } from "./parse-access.ts";
 import { parseRoutes, parseSplit } from "./parse-routes.ts";
 import { MeshPolicy, type PortRule, type ServicePolicy } from "./policy.ts";
 import { type Item, Place, PolicyFault, quoted } from "./yaml-place.ts";
@@ -76,7 +76,7 @@ function serviceOf({ key, keyLine, value }: Item, defaults: IdentityDefaults): S
   const announcers = fields.announcers?.list("names of who may announce it") ?? [];
   return {
     service,
-    access,
+    access: access.rule,
     ports: portsOf(fields.ports, access, defaults),
     routes: parseRoutes(fields, defaults),
     split: fields.split === undefined ? [] : parseSplit(fields.split, defaults),
@@ -86,7 +86,7 @@ function serviceOf({ key, keyLine, value }: Item, defaults: IdentityDefaults): S
 
 function portsOf(
   place: Place | undefined,
-  above: PortRule,
+  above: Access,
   defaults: IdentityDefaults,
 ): ReadonlyMap<number, PortRule> {
   const ports = new Map<number, PortRule>();
@@ -94,7 +94,7 @@ function portsOf(
     const port = /^[1-9][0-9]{0,4}$/.test(key) ? Number(key) : 0;
     if (port === 0 || port > PORT_MAX) throw new PolicyFault(keyLine, `${quoted(key)} is no port`);
     const fields = value.fields(["allow", "networks", "opaque"], "what holds for the port");
-    ports.set(port, parseAccess(fields, above, defaults));
+    ports.set(port, parseAccess(fields, above, defaults).rule);
   }
   return ports;
 }
