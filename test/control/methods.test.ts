@@ -412,6 +412,14 @@ test("a profile tells of a service, or of who is at an address", async () => {
   assert.is(web.messages[1]?.fullyQualifiedName, "web.default.svc.cluster.local");
   const name = at.messages[1]?.endpoint?.tlsIdentity?.serverName?.name;
   assert.is(name, identityNamed("web"));
+  // Whoever claims the same address for a service of his own is not believed while the first is there.
+  const thief = { identity: identityNamed("thief"), inboundPort: 6666 };
+  rig.announce(endpoint(1, thief), { service: named("thief") });
+  rig.tell();
+  const late = ask("10.0.0.1:8080");
+  await eventually(() => late.messages.length === 1);
+  assert.is(late.messages[0]?.endpoint?.tlsIdentity?.serverName?.name, identityNamed("web"));
+  assert.is(at.messages.length, 2);
   rig.apply("services: { web: { opaque: true, split: { web-v2: 1 } } }");
   await eventually(() => web.messages.length === 3 && at.messages.length === 3);
   assert.is(web.messages[2]?.opaqueProtocol, true);

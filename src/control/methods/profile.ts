@@ -63,7 +63,8 @@ function asked(path: string, caller: Caller, mesh: Mesh): Asked {
 }
 
 function addressProfile({ directory }: Mesh, address: string): Uint8Array {
-  const [first] = directory.at(address);
+  // Whoever was there first: nobody takes an address away from another service by announcing it.
+  const first = directory.at(address).at(-1);
   const told = first?.service.log.get(address) ?? null;
   const profile =
     told === null ? {} : { endpoint: weightedAddr(told), opaqueProtocol: told.isOpaque };
