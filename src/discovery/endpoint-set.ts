@@ -11,6 +11,12 @@ import { endpointOf, keyOf, keyOfTold } from "./mesh-address.ts";
 /** Sidecars are back within their backoff of 10 s, three times over. */
 export const RECONCILE_MS = 30_000;
 
+/**
+ * Those of one service that are used: whoever announces more takes rows of shared memory from the
+ * others. The rest is known, and takes the place of those that go.
+ */
+export const USED_MAX = ENDPOINTS_MAX / 4;
+
 type Entry = {
   readonly address: EndpointAddress;
   /** By the call that is under way. */
@@ -31,8 +37,9 @@ export class EndpointSet {
     }
   }
 
+  /** Those that are used. */
   get addresses(): readonly EndpointAddress[] {
-    return [...this.#entries.values()].map(({ address }) => address);
+    return [...this.#entries.values()].slice(0, USED_MAX).map(({ address }) => address);
   }
 
   get size(): number {

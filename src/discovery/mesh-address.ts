@@ -2,6 +2,7 @@
  * Addresses and endpoints as linkerd2-proxy-api writes them, to ours. Null for what is none: bad
  * input is left out, and nothing that names an identity ever becomes an endpoint without one.
  */
+import { isLinkLocalIp, isUnspecifiedIp } from "../mesh/address.ts";
 import { parseDnsName, parseSpiffeId, serverNameOf } from "../mesh/identity.ts";
 import type { EndpointPeer, Speaks } from "../mesh/snapshot.ts";
 import type { TlsIdentity, WeightedAddr } from "../proto/destination_pb.ts";
@@ -47,6 +48,8 @@ export function endpointOf(weighted: WeightedAddr): EndpointAddress | null {
   const ip = ipOf(addr?.ip);
   const port = addr?.port ?? 0;
   if (ip === null || !isPort(port)) return null;
+  // Metadata services, and this host by another name: no endpoint of a mesh is there.
+  if (isLinkLocalIp(ip) || isUnspecifiedIp(ip)) return null;
   const hint = protocolHint?.protocol.case;
   const speaks: Speaks = hint === "h2" ? "sidecar" : "any";
   if (tlsIdentity === undefined) return { ip, port, speaks, peer: null };

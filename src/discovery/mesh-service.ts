@@ -12,7 +12,7 @@
 import type { Route } from "../mesh/policy.ts";
 import type { Update } from "../proto/destination_pb.ts";
 import type { OutboundPolicy } from "../proto/outbound_pb.ts";
-import { EndpointSet } from "./endpoint-set.ts";
+import { EndpointSet, USED_MAX } from "./endpoint-set.ts";
 import type { EndpointAddress } from "./endpoint-table.ts";
 import type { Log } from "./hosts.ts";
 import type { MeshSource, Refusal, StopWatching } from "./mesh-source.ts";
@@ -60,6 +60,7 @@ export class MeshService {
   #hasRoutes = false;
   #problem: string | null = null;
   #leftOut = 0;
+  #isTooLong = false;
   readonly #stopEndpoints: StopWatching;
   #stopRoutes: StopWatching | null = null;
   readonly #takeTimerBack: () => void;
@@ -192,7 +193,13 @@ export class MeshService {
   }
 
   #warnOfLeftOut(): void {
-    const { leftOut } = this.#endpoints;
+    const { leftOut, size } = this.#endpoints;
+    const isTooLong = size > USED_MAX;
+    if (isTooLong && !this.#isTooLong) {
+      const fields = { service: this.name, used: USED_MAX, known: size };
+      this.#options.log.warn("too many endpoints of a service; some are not used", fields);
+    }
+    this.#isTooLong = isTooLong;
     if (leftOut > this.#leftOut) {
       const fields = { service: this.name, leftOut: leftOut - this.#leftOut };
       this.#options.log.warn("endpoints of a service are left out: they make no sense", fields);

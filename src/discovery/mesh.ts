@@ -103,6 +103,8 @@ export class Mesh {
   /** Lets go of all services but these and what they lead to; returns what went. */
   retain(wanted: Iterable<string>): readonly Entry[] {
     this.#services.expire();
+    // There may be rows for them by now.
+    for (const entry of this.#entries.values()) if (entry.isShort) entry.isStale = true;
     return this.#services.retain(wanted).flatMap((name) => {
       const entry = this.#entries.get(name);
       this.#entries.delete(name);

@@ -1,13 +1,13 @@
 /** One service's endpoints, from messages that may be half, twice, or lies. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import * as assert from "uvu/assert";
-import { EndpointSet, RECONCILE_MS } from "../../src/discovery/endpoint-set.ts";
+import { EndpointSet, RECONCILE_MS, USED_MAX } from "../../src/discovery/endpoint-set.ts";
 import { endpointOf } from "../../src/discovery/mesh-address.ts";
 import { formatHostPort, formatIp } from "../../src/mesh/address.ts";
 import { UpdateSchema, WeightedAddrSchema } from "../../src/proto/destination_pb.ts";
 import { ENDPOINTS_MAX } from "../../src/shared/layout.ts";
 import { suite } from "../support/test.ts";
-import { addition } from "./mesh-fixture.ts";
+import { addition, addrOf } from "./mesh-fixture.ts";
 
 const test = suite("discovery/endpoint-set");
 
@@ -64,6 +64,12 @@ test("what names somebody in a way that is not understood is no endpoint, least 
     {},
     { addr: { port: 80 } },
     { addr: { ip: LOOPBACK, port: 0 } },
+    // Metadata services, and any address.
+    { addr: { ip: { ip: { case: "ipv4", value: 0xa9fea9fe } }, port: 80 } },
+    { addr: { ip: { ip: { case: "ipv4", value: 0 } }, port: 80 } },
+    {
+      addr: { ip: { ip: { case: "ipv6", value: { first: 0xfe80n << 48n, last: 1n } } }, port: 80 },
+    },
     { addr: { ip: LOOPBACK, port: 65_536 } },
     { addr: ADDR, tlsIdentity: {} },
     { addr: ADDR, tlsIdentity: dns("") },
@@ -119,6 +125,18 @@ test("there are never more than there are rows", () => {
   const all = Array.from({ length: ENDPOINTS_MAX + 5 }, (_, i) => `10.0.${i >> 8}.${i & 255}:1`);
   set.apply(addition("web", all));
   assert.equal([set.size, set.leftOut], [ENDPOINTS_MAX, 5]);
+});
+
+test("one service takes no more than its share of the rows; the others are there in reserve", () => {
+  const set = new EndpointSet([]);
+  const all = Array.from({ length: USED_MAX + 1 }, (_, i) => `10.0.${i >> 8}.${i & 255}:1`);
+  set.apply(addition("web", all));
+  assert.is(set.addresses.length, USED_MAX);
+  const last = set.addresses.map(({ ip }) => formatIp(ip)).at(-1);
+  const remove = { update: { case: "remove" as const, value: { addrs: [addrOf(all[0] ?? "")] } } };
+  set.apply(create(UpdateSchema, remove));
+  assert.is(set.addresses.length, USED_MAX);
+  assert.is.not(set.addresses.map(({ ip }) => formatIp(ip)).at(-1), last);
 });
 
 test.run();

@@ -104,7 +104,7 @@ function keep<K, T>(calls: Map<K, Call<T>>, key: K, watcher: Watcher<T>): () => 
   };
 }
 
-function addrOf(address: string) {
+export function addrOf(address: string) {
   const [host = "", port = ""] = address.split(":");
   const ip = parseIp(host) ?? new Uint8Array(4);
   const ipv4 = new DataView(ip.buffer, ip.byteOffset).getUint32(0);

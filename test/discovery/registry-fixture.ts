@@ -4,6 +4,7 @@ import { DNS_REFRESH_MS, Registry, type RegistryOptions } from "../../src/discov
 import type { Upstream } from "../../src/discovery/target.ts";
 import { formatHostPort, formatIp, parseIp } from "../../src/mesh/address.ts";
 import type { Service, Snapshot } from "../../src/mesh/snapshot.ts";
+import { OVERFLOW_SERIES } from "../../src/metrics/series.ts";
 import { Counters } from "../../src/shared/counters.ts";
 import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
 import { allocate } from "../../src/shared/memory.ts";
@@ -51,10 +52,14 @@ export class RegistryFixture {
       upstreams,
       series: {
         allocate: ({ direction, authority, target }) => {
+          if (mesh !== null && this.#nextSeries >= OVERFLOW_SERIES) return OVERFLOW_SERIES;
           this.series.set(this.#nextSeries, `${direction} ${authority} ${target}`);
           return this.#nextSeries++;
         },
-        free: (series) => assert.ok(this.series.delete(series), `series ${series} freed twice`),
+        free: (series) => {
+          if (series === OVERFLOW_SERIES) return;
+          assert.ok(this.series.delete(series), `series ${series} freed twice`);
+        },
       },
       resolveHost: (host) => {
         this.lookups.push(host);

@@ -3,6 +3,7 @@ import { DNS_REFRESH_MS } from "../../src/discovery/registry.ts";
 import { formatIp } from "../../src/mesh/address.ts";
 import { ENDPOINTS_MAX } from "../../src/shared/layout.ts";
 import { suite } from "../support/test.ts";
+import { MeshFixture } from "./mesh-fixture.ts";
 import { RegistryFixture, upstream, WEB } from "./registry-fixture.ts";
 
 const test = suite("discovery/registry-rows");
@@ -121,6 +122,24 @@ test("endpoints beyond the rows are left out, logged once, and taken in when row
     fixture.view.slice(1).join(),
   );
   assert.is(fixture.row("web"), ENDPOINTS_MAX - 1);
+});
+
+test("a service of the mesh that is short of rows has them when they are free", async () => {
+  const addresses = Array.from({ length: ENDPOINTS_MAX - 2 }, (_, i): [string, number] => {
+    return [`10.1.${i >> 8}.${i & 255}`, 1];
+  });
+  const upstreams = [upstream("all", ...addresses), upstream("web", ["back", 1])];
+  const fixture = new MeshFixture({ upstreams, dns: { back: ["10.0.0.1", "10.0.0.2"] } });
+  await fixture.settle();
+  await fixture.find("shop", "10.2.0.1:8080");
+  const endpoints = () => fixture.registry.service("shop")?.endpoints.length;
+  assert.is(endpoints(), 0);
+  fixture.dns["back"] = ["10.0.0.1"];
+  for (let round = 0; round < 3; round++) {
+    await fixture.pass(DNS_REFRESH_MS);
+    fixture.acknowledge();
+  }
+  assert.is(endpoints(), 1);
 });
 
 test.run();
