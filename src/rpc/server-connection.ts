@@ -123,7 +123,10 @@ export class ServerConnection extends Connection {
     if (count === WAIT) return;
     if (count <= 0) return this.close();
     if (this.io.arena.bytes[INPUT] !== TLS_HANDSHAKE) {
-      if (this.#isLoopback) return this.#open();
+      if (this.#isLoopback) {
+        this.server.admission.know(this, null);
+        return this.#open();
+      }
       this.server.count("refused_plaintext");
       return this.close();
     }
@@ -143,8 +146,13 @@ export class ServerConnection extends Connection {
       this.server.count("failed_handshakes");
       return this.close();
     }
-    if (this.#identify()) return this.#open();
-    this.server.count("refused_certificates");
+    if (!this.#identify()) {
+      this.server.count("refused_certificates");
+      return this.close();
+    }
+    const { identity } = this.peer;
+    if (identity === null || this.server.admission.know(this, identity)) return this.#open();
+    this.server.count("refused_connections");
     this.close();
   }
 

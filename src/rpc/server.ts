@@ -9,6 +9,7 @@ import { Timer } from "../lib/timer-wheel.ts";
 import type { Credentials } from "../mesh/credentials.ts";
 import { TlsContext } from "../net/tls-context.ts";
 import { Listener, type Origin } from "./accept.ts";
+import { Admission } from "./admission.ts";
 import type { ClosingConnection } from "./closing.ts";
 import { COUNTS_MS } from "./limits.ts";
 import type { ServerCall } from "./server-call.ts";
@@ -41,6 +42,7 @@ export class RpcServer {
   readonly limits: ServerLimits;
   readonly connections = new Set<ServerConnection | ClosingConnection>();
   readonly calls = new Map<number, ServerCall>();
+  readonly admission: Admission<ServerConnection>;
   isDraining = false;
   tls: ServerTls | null = null;
   /** Heads are read and let go of before another is: one serves all. */
@@ -55,6 +57,7 @@ export class RpcServer {
   constructor(start: RpcServerStart) {
     this.thread = new RpcThread(start);
     this.limits = start.limits;
+    this.admission = new Admission(start.limits.connectionsMax);
     this.#methods = new Map(start.methods.map((method) => [method.path, method]));
     if (start.credentials !== null) this.#present(start.credentials);
     this.#listeners = start.listenFds.map((fd) => new Listener(this, fd));
@@ -101,19 +104,23 @@ export class RpcServer {
   onGone(connection: ServerConnection | ClosingConnection): void {
     this.#hasNews = true;
     this.connections.delete(connection);
+    if (connection instanceof ServerConnection) this.admission.leave(connection);
   }
 
   onAccepted(fd: number, origin: Origin): void {
     const { descriptors } = this.thread.io;
     if (this.connections.size >= this.limits.connectionsMax) {
       this.count("refused_connections");
-      descriptors.close(fd);
-      return;
+      if (!this.admission.makeRoom()) {
+        descriptors.close(fd);
+        return;
+      }
     }
     this.count("accepted");
     const connection = new ServerConnection(this, fd, origin);
     if (!connection.register()) return;
     this.connections.add(connection);
+    this.admission.enter(connection);
     connection.begin();
   }
 

@@ -330,4 +330,28 @@ test("gRPC's own client is served over TLS, with a certificate and without", asy
   }
 });
 
+test("neither strangers nor one name keep the others out", async () => {
+  const small = await startRpcServer({ credentials: control, limits: { connectionsMax: 4 } });
+  const shop = await issueCredentials(mesh, identityOf("shop"));
+  const strangers = Array.from({ length: 4 }, () => connect(small.port, "127.0.0.1"));
+  for (const socket of strangers) socket.on("error", () => {});
+  const ended = strangers.map((socket) => new Promise((resolve) => socket.on("close", resolve)));
+  await eventually(() => small.server.counts.connections === 4);
+  const first = await openTo(small.port, { credentials: web });
+  assert.is(await echo(first), "hello", "who has said nothing makes room");
+  const second = await openTo(small.port, { credentials: web });
+  const third = await errorOf(openTo(small.port, { credentials: web }));
+  assert.is(third.status, Status.unavailable, "half of the connections are for others");
+  const other = await openTo(small.port, { credentials: shop });
+  assert.equal([await echo(other), await echo(first), await echo(second)], Array(3).fill("hello"));
+  first.close();
+  const again = await eventually(() => openTo(small.port, { credentials: web }));
+  assert.is(await echo(again), "hello");
+  for (const channel of [second, other, again]) channel.close();
+  for (const socket of strangers) socket.destroy();
+  await Promise.all(ended);
+  await small.stop();
+  assert.equal(small.faults, []);
+});
+
 test.run();
