@@ -4,6 +4,7 @@ import { Announcer } from "../control/announcer.ts";
 import { AppProbe } from "../control/app-probe.ts";
 import type { ControlLink } from "../control/link.ts";
 import { MeshCalls } from "../control/mesh-calls.ts";
+import { listeningPorts } from "../discovery/listening-ports.ts";
 import { Mesh, type MeshDeps } from "../discovery/mesh.ts";
 import type { Registry } from "../discovery/registry.ts";
 import { setRuntimeTimer } from "../identity/source.ts";
@@ -54,7 +55,15 @@ export class MeshMember {
     const { app, config, folder, link } = this.#options;
     const { defaults } = config.identity;
     const source = new MeshCalls(link, `${defaults.namespace}:${config.name ?? ""}`);
-    return new Mesh({ source, defaults, store: folder, appPort: app?.port ?? null, ...deps });
+    const appPort = app?.port ?? null;
+    return new Mesh({
+      source,
+      defaults,
+      store: folder,
+      appPort,
+      listening: listeningPorts,
+      ...deps,
+    });
   }
 
   /** Begins to announce, as soon as the application accepts. */

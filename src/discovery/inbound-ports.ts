@@ -1,6 +1,8 @@
 /**
  * The policies of the application's ports: its own from the start, others when somebody comes for
- * one. What was known stays in force for as long as nothing else is said.
+ * one. What was known stays in force for as long as nothing else is said. Where connections are
+ * redirected to us, clients choose the port: the second half of the calls is for ports that somebody
+ * listens on, or a scan would use them up for good.
  */
 import type { PortPolicy } from "../mesh/policy.ts";
 import type { Server } from "../proto/inbound_pb.ts";
@@ -13,11 +15,17 @@ import type { Timing } from "./timing.ts";
 
 /** Clients choose them, and each is a call that goes on; an application has a handful. */
 export const PORTS_MAX = 64;
+/** From so many on it is looked who listens. */
+export const PORTS_FREELY = PORTS_MAX / 2;
+/** … and for all that were asked for meanwhile at once: clients wait for FAILFAST_MS of the proxy, 3 s. */
+export const LOOK_MS = 250;
 
 export type InboundPortsOptions = {
   readonly source: MeshSource;
   readonly remembered: Remembered;
   readonly changed: () => void;
+  /** Ports that somebody listens on; null: that cannot be told. */
+  readonly listening: () => ReadonlySet<number> | null;
   readonly timing: Timing;
   readonly log: Log;
 };
@@ -32,6 +40,8 @@ export class InboundPorts {
   readonly #options: InboundPortsOptions;
   readonly #ports = new Map<number, Port>();
   #policies: readonly PortPolicy[] = [];
+  /** Asked for; to be watched if somebody listens there. */
+  readonly #doubted = new Set<number>();
   #isFull = false;
 
   constructor(options: InboundPortsOptions) {
@@ -50,12 +60,35 @@ export class InboundPorts {
   /** Begins to watch a port, unless it is watched. Beyond PORTS_MAX one stays unknown. */
   want(port: number): void {
     if (this.#ports.has(port)) return;
-    const { source, log, timing } = this.#options;
-    if (this.#ports.size >= PORTS_MAX) {
-      if (!this.#isFull) log.warn("too many ports are asked for; no more are", { max: PORTS_MAX });
-      this.#isFull = true;
-      return;
+    if (this.#ports.size < PORTS_FREELY) this.#watch(port);
+    else if (this.#ports.size < PORTS_MAX) this.#doubt(port);
+    else this.#warn();
+  }
+
+  #doubt(port: number): void {
+    const { timing } = this.#options;
+    if (this.#doubted.size === 0) timing.after(LOOK_MS, () => this.#look());
+    this.#doubted.add(port);
+  }
+
+  #look(): void {
+    const listening = this.#options.listening();
+    for (const port of this.#doubted) {
+      if (listening !== null && !listening.has(port)) continue;
+      if (this.#ports.size < PORTS_MAX) this.#watch(port);
+      else this.#warn();
     }
+    this.#doubted.clear();
+  }
+
+  #warn(): void {
+    const { log } = this.#options;
+    if (!this.#isFull) log.warn("too many ports are asked for; no more are", { max: PORTS_MAX });
+    this.#isFull = true;
+  }
+
+  #watch(port: number): void {
+    const { source, timing } = this.#options;
     const entry: Port = { policy: null, problem: null };
     this.#ports.set(port, entry);
     source.watchPort(port, {

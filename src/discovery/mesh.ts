@@ -14,6 +14,8 @@ export type MeshSetup = Pick<MeshOptions, "source" | "defaults"> & {
   readonly store: Store | null;
   /** Where the application listens, if there is one: its policy is asked for at once. */
   readonly appPort: number | null;
+  /** See InboundPortsOptions. */
+  readonly listening: () => ReadonlySet<number> | null;
 };
 
 export type MeshDeps = Pick<MeshOptions, "nowMs" | "timing" | "log"> & {
@@ -37,11 +39,11 @@ export class Mesh {
   readonly #waiting = new Map<string, Set<string>>();
 
   constructor(options: MeshSetup & MeshDeps) {
-    const { source, defaults, store, appPort, nowMs, timing, log, changed } = options;
+    const { source, defaults, store, appPort, listening, nowMs, timing, log, changed } = options;
     const remembered = new Remembered(store);
     this.#deps = options;
     this.#appPort = appPort;
-    this.ports = new InboundPorts({ source, remembered, changed, timing, log });
+    this.ports = new InboundPorts({ source, remembered, changed, listening, timing, log });
     this.#services = new MeshServices({
       source,
       defaults,

@@ -1,8 +1,10 @@
 /** What the control plane says of a port, and what we make of it: what is strange lets nobody in. */
+import { type AddressInfo, createServer } from "node:net";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import * as assert from "uvu/assert";
 import { portPolicyOf } from "../../src/discovery/inbound-policy.ts";
-import { PORTS_MAX } from "../../src/discovery/inbound-ports.ts";
+import { LOOK_MS, PORTS_FREELY, PORTS_MAX } from "../../src/discovery/inbound-ports.ts";
+import { listeningPorts } from "../../src/discovery/listening-ports.ts";
 import { ASK_MS } from "../../src/discovery/mesh-service.ts";
 import { type AuthzSchema, ServerSchema } from "../../src/proto/inbound_pb.ts";
 import { suite } from "../support/test.ts";
@@ -113,10 +115,33 @@ test("the application's port is asked for at once, others on demand, no more tha
   await fixture.settle();
   assert.is(fixture.published.length, before, "nothing is new");
   for (let port = 1; port <= 2 * PORTS_MAX; port++) fixture.registry.wantPort(port);
+  await fixture.wait(LOOK_MS);
   assert.is(fixture.mesh.ports.size, PORTS_MAX);
   assert.is(fixture.logged.filter((line) => line.includes("too many ports")).length, 1);
   assert.is(fixture.mesh.ports.get(1)?.refuse("denied"), true);
   assert.ok(fixture.logged.some((line) => line.includes("a denied call")));
+});
+
+test("a scan of ports does not keep those out that somebody listens on", async () => {
+  const fixture = new MeshFixture({ appPort: 3000 });
+  fixture.listening = new Set([3000, 8080]);
+  for (let port = 1; port <= 2 * PORTS_MAX; port++) fixture.registry.wantPort(port);
+  await fixture.wait(LOOK_MS);
+  assert.is(fixture.mesh.ports.size, PORTS_FREELY);
+  fixture.registry.wantPort(8080);
+  assert.is(fixture.mesh.ports.has(8080), false);
+  await fixture.wait(LOOK_MS);
+  assert.is(fixture.mesh.ports.has(8080), true);
+  assert.is(fixture.logged.length, 0);
+});
+
+test("who listens is read from the system", async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  assert.is(listeningPorts()?.has(port), true);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  assert.is(listeningPorts()?.has(port), false);
 });
 
 test("a policy outlives the connection and the process, and is not used before somebody was asked", async () => {

@@ -178,6 +178,8 @@ export type MeshFixtureOptions = {
 
 export class MeshFixture extends RegistryFixture {
   readonly mesh: FakeMesh;
+  /** Ports of the application that somebody listens on; null: that cannot be told. */
+  listening: ReadonlySet<number> | null = null;
 
   constructor(options: MeshFixtureOptions = {}) {
     const { upstreams = [], dns = {}, store = null, appPort = null, state = "connected" } = options;
@@ -186,7 +188,15 @@ export class MeshFixture extends RegistryFixture {
     super(
       upstreams,
       { ...dns },
-      (deps) => new Mesh({ source, defaults: DEFAULTS, store, appPort, ...deps }),
+      (deps) =>
+        new Mesh({
+          source,
+          defaults: DEFAULTS,
+          store,
+          appPort,
+          listening: () => this.listening,
+          ...deps,
+        }),
     );
     this.mesh = source;
   }
