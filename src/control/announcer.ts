@@ -116,7 +116,7 @@ export class Announcer {
   /** Never rejects. */
   async #withdraw(lease: Lease): Promise<void> {
     const { link, endpoint, log } = this.#options;
-    const { service, stop } = lease;
+    const { service, stop, isAnnounced } = lease;
     if (stop === null) return;
     lease.stop = null;
     lease.isAnnounced = false;
@@ -124,7 +124,7 @@ export class Announcer {
     const bytes = toBinary(WithdrawRequestSchema, request);
     try {
       await link.call(WITHDRAW, bytes, WITHDRAW_TIMEOUT_MS);
-      log.info("withdrawn", { service });
+      if (isAnnounced) log.info("withdrawn", { service });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       log.warn("the control plane was not told that we go", { service, reason });

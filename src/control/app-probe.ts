@@ -1,6 +1,6 @@
 /**
- * Whether the application accepts connections, found out by connecting: often until it does, then now
- * and then. One refusal is no outage: only several in a row count.
+ * Whether the application accepts connections, found out by connecting: often until it does and once it
+ * has refused, else now and then. One refusal is no outage: only several in a row count.
  */
 import { connect } from "node:net";
 import type { SetTimer } from "../identity/source.ts";
@@ -9,7 +9,7 @@ import { formatIp, type SocketAddress } from "../mesh/address.ts";
 /** An application that starts is not kept waiting. */
 export const PROBE_START_MS = 250;
 export const PROBE_MS = 2_000;
-/** A backlog that is full or a restart takes less than three probes. */
+/** A moment in which one process takes a port over from another; requests that come fail meanwhile. */
 export const REFUSALS_MAX = 3;
 /** The application is on this machine, or beside it. */
 const CONNECT_MS = 1_000;
@@ -51,7 +51,7 @@ export class AppProbe {
       this.#isAccepting = isAccepting;
       this.#options.changed(isAccepting);
     }
-    const delayMs = isAccepting ? PROBE_MS : PROBE_START_MS;
+    const delayMs = accepts ? PROBE_MS : PROBE_START_MS;
     this.#takeTimerBack = this.#options.setTimer(delayMs, () => void this.#probe());
   }
 }

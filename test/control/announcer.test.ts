@@ -83,6 +83,13 @@ test("a refusal is told once, and asked about again", async () => {
     await rig.pass(10_000);
   }
   assert.is(rig.logged.filter((line) => line.includes("does not announce us")).length, 1);
+  rig.announcer.accept(false);
+  await settled();
+  await rig.end.sayBytes(WITHDRAW, new Uint8Array(0));
+  await rig.end.end(WITHDRAW, Status.ok);
+  assert.is(rig.logged.filter((line) => line.includes("withdrawn")).length, 0, "it never was");
+  rig.announcer.accept(true);
+  await settled();
   await rig.accepted(false);
   assert.is(rig.isAnnounced, false);
   await rig.accepted();

@@ -181,7 +181,9 @@ test("an application is announced when it accepts, and not any more after three 
   assert.is(await next(), PROBE_START_MS);
   await eventually(() => told.length === 1);
   await close();
-  for (let i = 0; i < REFUSALS_MAX; i++) assert.is(await next(), PROBE_MS);
+  // Each request of others fails until it is withdrawn: it is looked again soon.
+  assert.is(await next(), PROBE_MS);
+  for (let i = 1; i < REFUSALS_MAX; i++) assert.is(await next(), PROBE_START_MS);
   await eventually(() => told.length === 2);
   assert.equal(told, [true, false]);
   assert.is(await next(), PROBE_START_MS);
