@@ -38,11 +38,18 @@ export function parseCommand(argv: readonly string[]): ParsedCommand | Failure {
   const [second, ...others] = rest;
   const long = COMMAND_NAMES.find((name) => name === `${word} ${second}`);
   if (long !== undefined) return { ok: true, command: long, argv: others };
+  const isGroup = COMMAND_NAMES.some((name) => name.startsWith(`${word} `));
+  if (isGroup && second !== undefined && !second.startsWith("-"))
+    return unknown(`${word} ${second}`);
   const command = ALIASES.get(word) ?? COMMAND_NAMES.find((name) => name === word);
   if (command !== undefined) return { ok: true, command, argv: rest };
   if (word.startsWith("-")) {
     return failure(`${quote(word)}: expected a command first, one of ${COMMAND_NAMES.join(", ")}`);
   }
+  return unknown(word);
+}
+
+function unknown(word: string): Failure {
   return failure(`unknown command ${quote(word)}${advice(word, COMMAND_NAMES, "outrigger help")}`);
 }
 

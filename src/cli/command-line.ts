@@ -14,6 +14,7 @@ import {
   type ControlTask,
   controlConfig,
   issuerTask,
+  policyTask,
   tokenTask,
 } from "./control-config.ts";
 import { helpText } from "./help.ts";
@@ -69,6 +70,8 @@ export function parseCommandLine(argv: readonly string[], env: Environment): Com
       return line("control task", anchorTask(parsed.argv, env));
     case "control issuer":
       return line("control task", issuerTask(parsed.argv, env));
+    case "control policy":
+      return line("control task", policyTask(parsed.argv, env));
     case "identity":
       return line("identity", identityConfig(parsed.argv, env));
     case "check":
@@ -95,8 +98,11 @@ function line<K extends string, T>(kind: K, configured: Configured<T>) {
 function help(words: readonly string[]): CommandLine {
   const word = words.join(" ");
   if (word === "") return { kind: "help", text: helpText(null) };
-  const command = COMMAND_NAMES.find((name) => name === word);
-  if (command !== undefined) return { kind: "help", text: helpText(command) };
+  // `control token create` is told with `control token`.
+  for (let count = words.length; count > 0; count--) {
+    const command = COMMAND_NAMES.find((name) => name === words.slice(0, count).join(" "));
+    if (command !== undefined) return { kind: "help", text: helpText(command) };
+  }
   return bad(failure(`help: no command is named ${quote(word)}; see outrigger help`));
 }
 

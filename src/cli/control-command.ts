@@ -1,4 +1,5 @@
 /** `outrigger control`: serving, and what is done beside it in the control plane's folder. */
+import { join } from "node:path";
 import { Fault } from "../control/authority/fault.ts";
 import {
   addAnchor,
@@ -10,10 +11,13 @@ import {
 } from "../control/authority/rotation.ts";
 import { type AuthorityState, loadState } from "../control/authority/state.ts";
 import { createToken, listTokens, revokeToken } from "../control/authority/tokens.ts";
+import { POLICY_NAME } from "../control/mesh-service.ts";
+import { readPolicy } from "../control/policy/policy-source.ts";
 import { ControlError, startControl } from "../control/serve.ts";
 import { readSettings, type Settings } from "../control/settings.ts";
 import { Logger } from "../lib/log.ts";
 import { writeStderr } from "../lib/stderr.ts";
+import { NAMESPACE_DEFAULT, TRUST_DOMAIN_DEFAULT } from "../mesh/identity.ts";
 import type { ControlRun, ControlTask } from "./control-config.ts";
 import { printed } from "./printed.ts";
 import { StartError } from "./start-error.ts";
@@ -46,6 +50,8 @@ export async function controlTask(task: ControlTask): Promise<number> {
 
 async function perform(task: ControlTask): Promise<string | Fault> {
   const { dir } = task;
+  // It needs no control plane, and may be done where there is none.
+  if (task.kind === "check-policy") return await checkPolicy(dir, task.path);
   const settings = await settingsOf(task);
   const nowMs = Date.now();
   if (settings === null) {
@@ -99,6 +105,18 @@ async function create(
   const { host, port } = task.address ?? address;
   const made = await createToken(dir, { name, namespace, trustDomain, host, port, ttlMs, nowMs });
   return made instanceof Fault ? made : `${made}\n`;
+}
+
+/** Names are completed as the control plane of the folder would, if it is one's. */
+async function checkPolicy(dir: string, file: string | null): Promise<string | Fault> {
+  const path = file ?? join(dir, POLICY_NAME);
+  const settings = readSettings(dir);
+  if (settings instanceof Fault) return settings;
+  const trustDomain = settings?.trustDomain ?? TRUST_DOMAIN_DEFAULT;
+  const defaults = { namespace: NAMESPACE_DEFAULT, trustDomain };
+  const read = await readPolicy({ path, defaults });
+  if ("refused" in read) return new Fault(read.refused);
+  return `${path}: in order, services: ${read.policy.services.size}\n`;
 }
 
 function tokensText(dir: string, nowMs: number): string | Fault {

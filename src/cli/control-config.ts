@@ -34,6 +34,8 @@ export type ControlTask = { readonly dir: string } & (
       readonly force: boolean;
     }
   | { readonly kind: "renew-issuer" }
+  /** `path` null: the one in the folder. */
+  | { readonly kind: "check-policy"; readonly path: string | null }
 );
 
 /** Reads the arguments that follow `control`. */
@@ -93,8 +95,20 @@ export function issuerTask(argv: readonly string[], env: Environment): Configure
   }));
 }
 
+/** Reads the arguments that follow `control policy`. */
+export function policyTask(argv: readonly string[], env: Environment): Configured<ControlTask> {
+  return task("control policy", ["check"], argv, env, (values, _verb, word) => ({
+    dir: dirOf(values, env),
+    kind: "check-policy",
+    path: word,
+  }));
+}
+
+/** Verbs that one more word may follow. */
+const WITH_WORD: ReadonlySet<string> = new Set(["revoke", "remove", "check"]);
+
 function task<Verb extends string>(
-  command: "control token" | "control anchor" | "control issuer",
+  command: "control token" | "control anchor" | "control issuer" | "control policy",
   verbs: readonly Verb[],
   argv: readonly string[],
   env: Environment,
@@ -106,7 +120,7 @@ function task<Verb extends string>(
     if (verb === undefined) {
       values.refuse(`${command}: ${quote(given)}: expected one of ${verbs.join(", ")}`);
     }
-    if (word !== null && given !== "revoke" && given !== "remove") {
+    if (word !== null && !WITH_WORD.has(given)) {
       values.refuse(`${command} ${given}: unexpected argument ${quote(word)}`);
     }
     return build(values, verb ?? (given as Verb), word);

@@ -143,3 +143,5 @@ export const ANCHOR = {
 } as const satisfies Readonly<Record<string, Flag>>;
 
 export const ISSUER = { dir } as const satisfies Readonly<Record<string, Flag>>;
+
+export const POLICY = { dir } as const satisfies Readonly<Record<string, Flag>>;

@@ -3,7 +3,7 @@
  * from it; what a value looks like is in values.ts.
  */
 import { WORKERS_MAX } from "../shared/layout.ts";
-import { ANCHOR, CONTROL, ISSUER, TOKEN } from "./control-keys.ts";
+import { ANCHOR, CONTROL, ISSUER, POLICY, TOKEN } from "./control-keys.ts";
 import { IDENTITY } from "./identity-keys.ts";
 import { LOG } from "./log-keys.ts";
 import { IDENTITY_COMMAND, LOOK, STAT, TAP, TOP } from "./look-keys.ts";
@@ -71,7 +71,7 @@ export const RUN = {
     variable: "OUTRIGGER_INBOUND",
     placeholder: "IP:PORT",
     fallback: "0.0.0.0:4143",
-    help: "the listener for traffic to the application; port 0 picks one",
+    help: "the listener for traffic to the application; port 0 picks one; with --token also if taken",
     parse: listener,
   },
   outbound: {
@@ -79,7 +79,7 @@ export const RUN = {
     variable: "OUTRIGGER_OUTBOUND",
     placeholder: "IP:PORT",
     fallback: "127.0.0.1:4140",
-    help: "the listener for traffic from the application; port 0 picks one",
+    help: "the listener for traffic from the application; port 0 picks one; with --token also if taken",
     parse: listener,
   },
   admin: {
@@ -87,7 +87,7 @@ export const RUN = {
     variable: "OUTRIGGER_ADMIN",
     placeholder: "IP:PORT",
     fallback: "127.0.0.1:4191",
-    help: "the listener of the admin API; port 0 picks one",
+    help: "the listener of the admin API; port 0 picks one; with --token also if taken",
     parse: listener,
   },
   upstream: {
@@ -212,7 +212,7 @@ export const COMMANDS = {
     flags: Object.values<Flag>(DEMO),
   },
   control: {
-    summary: "the control plane, which certifies sidecars",
+    summary: "the control plane: certificates of sidecars, who serves what, and policy",
     usage: "control [flags]",
     example: "outrigger control --dir /var/lib/outrigger",
     flags: Object.values<Flag>(CONTROL),
@@ -234,6 +234,12 @@ export const COMMANDS = {
     usage: "control issuer renew [flags]",
     example: "outrigger control issuer renew --dir /var/lib/outrigger",
     flags: Object.values<Flag>(ISSUER),
+  },
+  "control policy": {
+    summary: "whether a policy file is as it should be; exits 1 and says in which line if not",
+    usage: "control policy check [FILE] [flags]",
+    example: "outrigger control policy check policy.yaml",
+    flags: Object.values<Flag>(POLICY),
   },
   identity: {
     summary: "who a running sidecar is: its certificates, their ends, the next renewal",

@@ -40,7 +40,9 @@ export function controlAdmin(deps: ControlAdminDeps): ControlAdmin {
     const services = servicesView(deps.meshService.mesh.directory);
     const { format } = context.req.query();
     if (format === "text") return plain(servicesText(services), 200);
-    return context.json({ services });
+    return context.body(`${JSON.stringify({ services })}\n`, 200, {
+      "Content-Type": "application/json",
+    });
   });
   app.get("/metrics", () => {
     const headers = { "Content-Type": METRICS_CONTENT_TYPE };

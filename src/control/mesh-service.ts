@@ -25,7 +25,8 @@ export type MeshServiceOptions = {
   readonly leaving: Leaving;
 };
 
-const POLICY_NAME = "policy.yaml";
+/** In the control plane's folder. */
+export const POLICY_NAME = "policy.yaml";
 
 export class MeshService {
   readonly mesh: Mesh;

@@ -39,6 +39,8 @@ test("parseCommand() says what an unknown command was probably meant to be", () 
   assert.match(refusal(parseCommand(["--duration", "1s"])), "expected a command first");
   assert.match(refusal(parseCommand(["__proto__"])), "unknown command");
   assert.match(refusal(parseCommand([""])), 'unknown command ""');
+  const tokn = 'unknown command "control tokn"; did you mean control token?';
+  assert.is(refusal(parseCommand(["control", "tokn", "list"])), `outrigger: ${tokn}`);
 });
 
 test("parseFlags() reads both forms, repeats and switches", () => {

@@ -66,6 +66,21 @@ test("nothing is done in a folder that no control plane was started with", async
   }
 });
 
+test("a policy file is checked without a control plane", async () => {
+  const dir = newFolder();
+  mkdirSync(dir);
+  const path = join(dir, "policy.yaml");
+  const check = (...words: readonly string[]) => control("policy", "check", ...words);
+  writeFileSync(path, "services:\n  web:\n    alow: [shop]\n");
+  const bad = await check(path);
+  assert.match(bad.output, new RegExp(`^outrigger: ${path}:3: "alow" is not one of allow,`));
+  assert.is(bad.status, 1);
+  writeFileSync(path, "services:\n  web: { allow: [shop] }\n");
+  const good = await check(`--dir=${dir}`);
+  assert.is(good.output, `${path}: in order, services: 1\n`);
+  assert.is(good.status, 0);
+});
+
 test("a token can be asked for before its control plane has come", async () => {
   const dir = newFolder();
   const words = ["token", "create", "--name=web", "--wait=30s", `--dir=${dir}`];

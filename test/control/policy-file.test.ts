@@ -1,8 +1,11 @@
 /** The policy file: what it means, and each thing that can be wrong with it, with its line. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { parsePolicy } from "../../src/control/policy/parse-policy.ts";
 import { MeshPolicy } from "../../src/control/policy/policy.ts";
 import { seeded } from "../support/random.ts";
+import { ROOT } from "../support/sources.ts";
 import { suite } from "../support/test.ts";
 import { DEFAULTS, identityNamed, named, policyOf } from "./directory-rig.ts";
 
@@ -261,6 +264,15 @@ test("nothing that is nested or cut throws", () => {
     const character = String.fromCharCode(random.between(1, 127));
     parsePolicy(WHOLE.slice(0, at) + character + WHOLE.slice(at + 1), DEFAULTS);
   }
+});
+
+test("what docs/policy.md shows is a policy", () => {
+  const text = readFileSync(join(ROOT, "docs/policy.md"), "utf8");
+  const [, example = ""] = /```yaml\n([\s\S]*?)```/.exec(text) ?? [];
+  const policy = parsePolicy(example, DEFAULTS);
+  assert.ok(policy instanceof MeshPolicy, JSON.stringify(policy));
+  assert.is(policy.services.size, 3);
+  assert.is(policy.isOpaque(named("db").canonical, 3306), true);
 });
 
 test.run();

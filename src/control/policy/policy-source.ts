@@ -125,7 +125,11 @@ function stampOf(path: string): string | null {
   }
 }
 
-async function readPolicy({ path, defaults }: PolicySourceOptions): Promise<Read> {
+/** Returns the policy of a file, or in one line what is wrong with it. */
+export async function readPolicy({
+  path,
+  defaults,
+}: Pick<PolicySourceOptions, "path" | "defaults">): Promise<Read> {
   const text = readText(path);
   if (typeof text !== "string") return { refused: `${path}: ${text.refused}` };
   // Most control planes have no policy file, and then none of YAML's 100 kB are loaded.
