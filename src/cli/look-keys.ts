@@ -23,7 +23,7 @@ export const LOOK = {
     variable: "OUTRIGGER_ADMIN",
     placeholder: "IP:PORT",
     fallback: "127.0.0.1:4191",
-    help: "the admin API of the sidecar to look at",
+    help: "the admin API of the sidecar to look at, as it logs it when it starts",
     parse: target,
   },
 } as const satisfies Readonly<Record<string, Flag>>;
@@ -37,7 +37,7 @@ export const IDENTITY_COMMAND = {
 const admins = {
   ...LOOK.admin,
   isRepeatable: true,
-  help: "the admin API of a sidecar to look at",
+  help: "the admin API of a sidecar to look at, as it logs it when it starts",
 } as const satisfies Flag;
 
 export const TOP = {

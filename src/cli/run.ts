@@ -33,6 +33,11 @@ import { untilSignal } from "./until-signal.ts";
 /** Two workers use a small host well; more are for who asks for them. */
 const WORKERS_DEFAULT_MAX = 4;
 
+/** For a person's eyes, and while it starts only. */
+const READY_LOOK_MS = 50;
+/** A certificate and a policy from a control plane that is there come sooner. */
+const READY_SOON_MS = 500;
+
 /** Chunks of the main thread's arena: it only makes system calls with small arguments. */
 const MAIN_CHUNKS = 1;
 
@@ -108,7 +113,8 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
   member?.start(registry);
   isStarted = true;
   for (const line of bound) log.info(`listening: ${line}`);
-  log.info("ready", { workers: memory.layout.workers, runtime: runtime.name });
+  const about = { workers: memory.layout.workers, runtime: runtime.name };
+  tellReady({ reasons: () => deps.isReady().reasons, isOver: () => drain.isBegun, about, log });
   stopRequested = () => process.kill(process.pid, "SIGTERM");
   return {
     bound,
@@ -118,6 +124,23 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
     drainInbound: (maxMs) => drain.inbound(maxMs),
     stop: (maxMs = config.shutdownGraceMs) => drain.all(maxMs),
   };
+}
+
+type Readying = {
+  readonly reasons: () => readonly string[];
+  readonly isOver: () => boolean;
+  readonly about: Readonly<Record<string, string | number>>;
+  readonly log: Logger;
+};
+
+/** Logs that the sidecar is ready once it is, and before that, if it takes a while, why it is not. */
+function tellReady(readying: Readying, waitedMs = 0): void {
+  const { about, isOver, log, reasons } = readying;
+  if (isOver()) return;
+  const missing = reasons();
+  if (missing.length === 0) return log.info("ready", about);
+  if (waitedMs === READY_SOON_MS) log.warn("not ready yet", { reason: missing.join("; ") });
+  setTimeout(() => tellReady(readying, waitedMs + READY_LOOK_MS), READY_LOOK_MS);
 }
 
 /** What a sidecar stands on, made or opened before any of it runs. */

@@ -15,6 +15,9 @@ const NAME_CHARS = 44;
 const HEADS = ["RPS", "SUCCESS", "P50", "P95", "P99", "CONN", "MTLS", "PROTOCOL", "STATE"] as const;
 const WIDTHS = [9, 9, 9, 9, 9, 6, 6, 10, 0] as const;
 
+/** What a name that the mesh certifies adds to NAME.NAMESPACE. */
+const CERTIFIED = /^([^.]+\.[^.]+)\.serviceaccount\.identity\.outrigger\./;
+
 /** Ends with a line feed. */
 export function statText(sidecars: readonly SidecarStat[]): string {
   return sidecars.map(tableOf).join("\n");
@@ -48,14 +51,18 @@ function nameOf({ endpoint, kind, mtls, peer, service }: StatLine): string {
     case "local":
       return "from this side";
     case "client":
-      return `from ${peer ?? (mtls ? "the mesh" : "outside the mesh")}`;
+      return `from ${shortOf(peer) ?? (mtls ? "the mesh" : "outside the mesh")}`;
     case "service":
       return `to ${service}`;
     case "endpoint":
-      return `   ${endpoint}${peer === null ? "" : ` ${peer}`}`;
+      return `   ${endpoint}${peer === null ? "" : ` ${shortOf(peer)}`}`;
     default:
       return kind satisfies never;
   }
+}
+
+function shortOf(peer: string | null): string | null {
+  return peer === null ? null : (CERTIFIED.exec(peer)?.[1] ?? peer);
 }
 
 function rowText(name: string, cells: readonly string[]): string {

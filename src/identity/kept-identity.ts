@@ -21,7 +21,7 @@ export type KeptIdentityOptions = {
   readonly identity: Identity;
   /** Time of day, milliseconds since 1970. */
   readonly wallMs: () => number;
-  readonly log: Pick<Logger, "warn">;
+  readonly log: Pick<Logger, "info" | "warn">;
 };
 
 export class KeptIdentity {
@@ -54,10 +54,13 @@ export class KeptIdentity {
     const value = folder.read(NAME);
     if (value === null) return null;
     const opened = isSealed(value) ? await unseal(secret, this.#context, value) : null;
-    const read =
-      opened === null
-        ? { refused: "it was kept for another token or name, or was changed" }
-        : this.#read(opened);
+    if (opened === null) {
+      // Whoever starts a sidecar with a new token has that each time.
+      const reason = "it was kept for another token or name, or was changed";
+      log.info("the certificate that was kept is not used", { reason });
+      return null;
+    }
+    const read = this.#read(opened);
     if (!("refused" in read)) return read;
     log.warn("the certificate that was kept is not used", { reason: read.refused });
     return null;

@@ -115,6 +115,13 @@ test("a table fits 120 columns and obeys nobody", () => {
   assert.ok(text.includes("to web") && text.includes("sidecar"), text);
 });
 
+test("a name that the mesh certifies is shown without what all of them have", () => {
+  const dns = "web.shop.serviceaccount.identity.outrigger.cluster.local";
+  const lines = statLines(view(0), view(1_000, { peer: dns }));
+  const text = statText([{ admin: "http://127.0.0.1:4191", name: null, error: null, lines }]);
+  assert.match(text, /10\.0\.0\.1:80 web\.shop +[0-9]/);
+});
+
 test("what is no view is known", () => {
   assert.ok(isStatsView(view(0, {})));
   for (const bad of [null, {}, { ...view(0), rows: [{}] }, { ...view(0), bounds_ms: ["1"] }]) {
