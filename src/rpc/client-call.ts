@@ -18,7 +18,7 @@ import type { ClientConnection } from "./client-connection.ts";
 import { ReceivedFields } from "./fields.ts";
 import { UNREAD_BYTES_MAX } from "./limits.ts";
 import { FAULT_STATUS, MessageReader } from "./message-reader.ts";
-import { Outgoing } from "./outgoing.ts";
+import { Outgoing, QueuedBytes } from "./outgoing.ts";
 import { writeRequest } from "./request-head.ts";
 import { type Metadata, Status, statusOf, statusOfHttp, statusOfReset } from "./status.ts";
 import { decodeStatusText, STATUS_TEXT_BYTES_MAX } from "./status-text.ts";
@@ -32,12 +32,15 @@ export type CallRequest = {
   readonly isStreaming: boolean;
 };
 
+/** A call has one message, and calls are counted. */
+const ONE_EACH = new QueuedBytes(Number.POSITIVE_INFINITY);
+
 export class ClientCall extends ClientStream {
   readonly #client: RpcClient;
   readonly #channel: Channel;
   readonly #request: CallRequest;
   readonly #reader: MessageReader;
-  readonly #outgoing = new Outgoing();
+  readonly #outgoing = new Outgoing(ONE_EACH);
   readonly #timer: Timer;
   readonly #deadlineMs: number | null;
   #connection: ClientConnection | null = null;

@@ -7,6 +7,21 @@ import type { Http2Connection } from "../protocol/http2/connection.ts";
 import type { Http2Stream } from "../protocol/http2/stream.ts";
 import { PREFIX_BYTES, writePrefix } from "./message-reader.ts";
 
+/** What waits on several streams, all together. */
+export class QueuedBytes {
+  total = 0;
+  readonly #pressedAt: number;
+
+  constructor(pressedAt: number) {
+    this.#pressedAt = pressedAt;
+  }
+
+  /** So much that streams whose peer takes nothing must make room soon. */
+  get isPressed(): boolean {
+    return this.total > this.#pressedAt;
+  }
+}
+
 /** One window of HTTP/2; the scratch at CONTENT has more room. */
 const PIECE_BYTES = 65_536;
 
@@ -17,13 +32,23 @@ export class Outgoing {
   takenBytes = 0;
   /** The stream is to be ended with the last of these. */
   endsStream = false;
+  readonly #all: QueuedBytes;
   readonly #messages: Uint8Array[] = [];
   /** How much of the first one, prefix too, was taken. */
   #offset = 0;
 
+  constructor(all: QueuedBytes) {
+    this.#all = all;
+  }
+
   push(message: Uint8Array): void {
     this.#messages.push(message);
-    this.queuedBytes += PREFIX_BYTES + message.length;
+    this.#count(PREFIX_BYTES + message.length);
+  }
+
+  #count(bytes: number): void {
+    this.queuedBytes += bytes;
+    this.#all.total += bytes;
   }
 
   /** A message was begun and is not wholly taken. */
@@ -33,7 +58,7 @@ export class Outgoing {
 
   clear(): void {
     this.#messages.length = 0;
-    this.queuedBytes = 0;
+    this.#count(-this.queuedBytes);
     this.#offset = 0;
   }
 
@@ -68,7 +93,7 @@ export class Outgoing {
       this.#messages.shift();
       this.#offset = 0;
     }
-    this.queuedBytes -= to - CONTENT;
+    this.#count(CONTENT - to);
     this.takenBytes += to - CONTENT;
     return to;
   }

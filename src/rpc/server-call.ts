@@ -34,7 +34,7 @@ type State = "reading" | "waiting" | "ending" | "over";
 export class ServerCall extends ServerStream {
   readonly #connection: ServerConnection;
   readonly #reader: MessageReader;
-  readonly #outgoing = new Outgoing();
+  readonly #outgoing: Outgoing;
   readonly #timer: Timer;
   #state: State = "reading";
   #number = 0;
@@ -52,6 +52,7 @@ export class ServerCall extends ServerStream {
     super();
     this.#connection = connection;
     this.#reader = new MessageReader(connection.server.thread.assembly);
+    this.#outgoing = new Outgoing(connection.server.queued);
     const { loop } = connection.server.thread;
     this.#timer = new Timer(() => loop.guard(connection, () => this.#onLate()));
   }

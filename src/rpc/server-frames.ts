@@ -2,7 +2,7 @@
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import { Http2Server, type ServerStream } from "../protocol/http2/server.ts";
 import type { Http2Fault } from "../protocol/http2/stream-table.ts";
-import { STREAMS_MAX } from "./limits.ts";
+import { STALL_PRESSED_MS, STREAMS_MAX } from "./limits.ts";
 import { ServerCall } from "./server-call.ts";
 import type { ServerConnection } from "./server-connection.ts";
 
@@ -15,6 +15,9 @@ export class ServerFrames extends Http2Server {
     this.#owner = owner;
   }
 
+  protected override get stallMs(): number {
+    return this.#owner.server.queued.isPressed ? STALL_PRESSED_MS : super.stallMs;
+  }
   protected override createStream(): ServerStream {
     return new ServerCall(this.#owner);
   }

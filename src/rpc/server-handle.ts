@@ -58,6 +58,7 @@ type Working = { readonly abort: AbortController; readonly answer: StreamedAnswe
 
 const LIMITS: ServerLimits = {
   connectionsMax: limits.CONNECTIONS_MAX,
+  queuedPressedBytes: limits.QUEUED_PRESSED_BYTES,
   callsMax: limits.CALLS_MAX,
   handshakeTimeoutMs: limits.HANDSHAKE_TIMEOUT_MS,
   requestTimeoutMs: limits.REQUEST_TIMEOUT_MS,

@@ -19,6 +19,7 @@ export type Method = {
 /** Limits that a server may be started with other values of; see limits.ts. */
 export type ServerLimits = {
   readonly connectionsMax: number;
+  readonly queuedPressedBytes: number;
   readonly callsMax: number;
   readonly handshakeTimeoutMs: number;
   readonly requestTimeoutMs: number;

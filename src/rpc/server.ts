@@ -12,6 +12,7 @@ import { Listener, type Origin } from "./accept.ts";
 import { Admission } from "./admission.ts";
 import type { ClosingConnection } from "./closing.ts";
 import { COUNTS_MS } from "./limits.ts";
+import { QueuedBytes } from "./outgoing.ts";
 import type { ServerCall } from "./server-call.ts";
 import { ServerConnection } from "./server-connection.ts";
 import {
@@ -42,6 +43,7 @@ export class RpcServer {
   readonly limits: ServerLimits;
   readonly connections = new Set<ServerConnection | ClosingConnection>();
   readonly calls = new Map<number, ServerCall>();
+  readonly queued: QueuedBytes;
   readonly admission: Admission<ServerConnection>;
   isDraining = false;
   tls: ServerTls | null = null;
@@ -57,6 +59,7 @@ export class RpcServer {
   constructor(start: RpcServerStart) {
     this.thread = new RpcThread(start);
     this.limits = start.limits;
+    this.queued = new QueuedBytes(start.limits.queuedPressedBytes);
     this.admission = new Admission(start.limits.connectionsMax);
     this.#methods = new Map(start.methods.map((method) => [method.path, method]));
     if (start.credentials !== null) this.#present(start.credentials);

@@ -284,6 +284,30 @@ test("a silent connection is closed, and so is one that says nonsense", async ()
   await counted("failed_handshakes", 1);
 });
 
+test("when much waits those make room who take nothing, and no others", async () => {
+  const tight = await startRpcServer({ limits: { queuedPressedBytes: 100_000 } });
+  const peer = await Http2Peer.connect(tight.port, { givesWindow: false });
+  try {
+    const ids = Array.from({ length: 20 }, () =>
+      peer.request(head("Produce"), message("99 20000")),
+    );
+    await eventually(() => tight.server.counts.calls === ids.length);
+    const { client } = await startRpcClient();
+    const channel = await client.open({ address: { ip: LOOPBACK, port: tight.port }, tls: null });
+    let count = 0;
+    const request = Buffer.from("400 20000");
+    for await (const _ of channel.stream(pathOf("Produce"), request, { timeoutMs: 9_000 })) count++;
+    assert.is(count, 400);
+    // Well within the minute that each has while there is room.
+    await eventually(() => tight.server.counts.calls <= 5, { withinMs: 6_000 });
+    await client.stop();
+  } finally {
+    peer.close();
+    await tight.stop();
+    assert.equal(tight.faults, []);
+  }
+});
+
 test("the limit on connections holds, and frees what is closed", async () => {
   const small = await startRpcServer({ limits: { connectionsMax: 3 } });
   try {
