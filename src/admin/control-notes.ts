@@ -12,8 +12,9 @@ export function controlNotes(figures: ControlFigures | null): readonly Note[] {
   const text = isConnected ? "connected" : `away for ${formatDuration(awayS)}${why}`;
   return [
     { what: "control", text },
-    ...announced.map(({ service, isAnnounced }) => {
-      return { what: "announced", text: `${service}, ${isAnnounced ? "yes" : "no"}` };
+    ...announced.map(({ service, isAnnounced, problem }) => {
+      const no = problem === null ? "no" : `no: ${problem}`;
+      return { what: "announced", text: `${service}, ${isAnnounced ? "yes" : no}` };
     }),
   ];
 }

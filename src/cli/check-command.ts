@@ -83,7 +83,7 @@ async function readiness(adminUrl: string, timeoutMs?: number): Promise<readonly
     { level: isReady ? "ok" : "FAIL", what: "ready", detail },
     // It serves on without a control plane, by what it knows.
     ...saidOf("control").map((text) => noteOf("control", text, text === "connected")),
-    ...saidOf("announced").map((text) => noteOf("announced", text, text.endsWith(", yes"))),
+    ...saidOf("announced").map((text) => noteOf("announced", text, /^[^,:]+, yes$/.test(text))),
   ];
 }
 

@@ -32,6 +32,7 @@ export async function control(config: ControlRun): Promise<number> {
   try {
     const running = await startControl(config, log);
     await untilSignal();
+    log.info("draining", { graceMs: config.shutdownGraceMs });
     await running.stop();
     return 0;
   } catch (error) {

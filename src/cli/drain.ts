@@ -76,7 +76,7 @@ export class Drain {
     startDraining(memory, DrainPhase.all);
     threads.wakeAll();
     const isDrained = await within(threads.drained(), maxMs);
-    if (!isDrained) log.warn("the grace is over; what was still in flight is cut");
+    if (!isDrained && maxMs > 0) log.warn("the grace is over; what was still in flight is cut");
     registry.stop();
     await identity?.stop();
     await within(folder.flush(), FLUSH_MS);

@@ -43,6 +43,8 @@ type Lease = {
 export type AnnouncedFigures = readonly {
   readonly service: string;
   readonly isAnnounced: boolean;
+  /** Why not, in one line; null: it is, or the answer is not there yet. */
+  readonly problem: string | null;
 }[];
 
 export class Announcer {
@@ -59,8 +61,10 @@ export class Announcer {
 
   get figures(): AnnouncedFigures {
     const isConnected = this.#options.link.state === "connected";
-    return this.#leases.map(({ service, isAnnounced }) => {
-      return { service, isAnnounced: isAnnounced && isConnected };
+    return this.#leases.map(({ service, isAnnounced, problem, stop }) => {
+      const why = stop === null ? "the application does not accept connections" : problem;
+      const isThere = isAnnounced && isConnected;
+      return { service, isAnnounced: isThere, problem: isThere ? null : why };
     });
   }
 

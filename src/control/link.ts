@@ -22,6 +22,8 @@ import { LinkWatch, RETRY_MAX_MS, RETRY_MIN_MS } from "./link-watch.ts";
 const RENEWED_SPREAD_MAX_MS = 10_000;
 /** … and long before the certificate ends that is in use. */
 const RENEWED_SPREAD_SHARE = 0.05;
+/** Lines that one outage may bring to the log; a reason may have something else in it each time. */
+const REASONS_TOLD_MAX = 3;
 const UINT32 = 0x1_0000_0000;
 
 export type LinkOptions = {
@@ -68,6 +70,8 @@ export class ControlLink {
   #failures = 0;
   #lastMs: number;
   #lastError: string | null = null;
+  /** Why this outage goes on, as far as the log has it. */
+  readonly #told = new Set<string>();
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -177,6 +181,7 @@ export class ControlLink {
     this.#connects += 1;
     this.#options.contact();
     this.#lastError = null;
+    this.#told.clear();
     if (former === null) this.#options.log.info("connected to the control plane");
     for (const watch of this.#watches) watch.begin(channel);
     former?.close();
@@ -201,8 +206,9 @@ export class ControlLink {
     if (this.#isStopped) return;
     this.#failures += 1;
     this.#lastError = reason;
-    // One line for each outage: the rest is in the figures.
-    if (this.#state === "connecting") {
+    // One line for each outage, but that another one serves there now has to be seen.
+    if (this.#channel === null && !this.#told.has(reason) && this.#told.size < REASONS_TOLD_MAX) {
+      this.#told.add(reason);
       this.#options.log.warn("the control plane cannot be reached", { reason });
     }
     // The attempt may have been for a better connection than the one in use.

@@ -10,7 +10,12 @@ export type ControlFigures = {
   readonly failures: number;
   /** Why the last attempt failed; null when it did not. */
   readonly lastError: string | null;
-  readonly announced: readonly { readonly service: string; readonly isAnnounced: boolean }[];
+  readonly announced: readonly {
+    readonly service: string;
+    readonly isAnnounced: boolean;
+    /** Why not, if that is known. */
+    readonly problem: string | null;
+  }[];
 };
 
 export function writeControl(text: MetricsText, figures: ControlFigures): void {

@@ -146,7 +146,9 @@ export class ClientConnection extends Connection {
     const result = this.handshake();
     if (result === "waiting") return;
     if (result === "failed") {
-      return this.fail(`the TLS handshake failed: ${this.tls?.failure ?? "closed"}`);
+      const failure = this.tls?.failure ?? "closed";
+      const hint = failure === "untrusted" ? ", its trust anchors are others" : "";
+      return this.fail(`the TLS handshake failed: ${failure}${hint}`);
     }
     const verdict = verifyServer(this.tls?.peerChain() ?? [], tls, Date.now());
     if ("refusal" in verdict) return this.fail(verdict.refusal);

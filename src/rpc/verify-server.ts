@@ -17,7 +17,11 @@ export function verifyServer(
   nowMs: number,
 ): ServerVerdict {
   const trusted = trustedPart(chain, tls);
-  if (trusted === null) return { refusal: "the server's chain has no anchor with the pin" };
+  if (trusted === null)
+    return {
+      refusal:
+        "the server has none of the trust anchors that the token names: it is another mesh's",
+    };
   const verdict = new PeerVerifier(trusted.roots).verify(trusted.chain, "server", nowMs);
   if ("refused" in verdict) {
     return { refusal: `the server's certificate is refused: ${verdict.refused}` };

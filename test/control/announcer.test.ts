@@ -59,6 +59,8 @@ test("nothing is announced before the application accepts, then all of it", asyn
   const rig = new Rig();
   await settled();
   assert.is(rig.end.open.has(ANNOUNCE), false);
+  const why = "the application does not accept connections";
+  assert.is(rig.announcer.figures[0]?.problem, why);
   rig.announcer.accept(true);
   rig.announcer.accept(true);
   await settled();
@@ -68,6 +70,7 @@ test("nothing is announced before the application accepts, then all of it", asyn
   assert.is(rig.isAnnounced, false, "not before the control plane says so");
   await rig.accepted();
   assert.is(rig.isAnnounced, true);
+  assert.is(rig.announcer.figures[0]?.problem, null);
   await rig.end.lose();
   assert.is(rig.isAnnounced, false);
   await rig.pass(1_000);
@@ -141,12 +144,16 @@ test("without a control plane nobody waits for it", async () => {
 });
 
 test("/ready?verbose and /metrics say how it stands", () => {
-  const announced = [{ service: "web.default", isAnnounced: false }];
+  const announced = [
+    { service: "web.default", isAnnounced: false, problem: null },
+    { service: "db.default", isAnnounced: false, problem: "not yours" },
+  ];
   const counts = { connects: 3, failures: 2 };
   const away = { isConnected: false, awayMs: 61_500, lastError: "refused", announced, ...counts };
   assert.equal(controlNotes(away), [
     { what: "control", text: "away for 61s: refused" },
     { what: "announced", text: "web.default, no" },
+    { what: "announced", text: "db.default, no: not yours" },
   ]);
   assert.equal(controlNotes({ ...away, isConnected: true, announced: [] }), [
     { what: "control", text: "connected" },

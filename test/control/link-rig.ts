@@ -73,6 +73,8 @@ export class LinkRig {
   readonly heard: string[] = [];
   credentials: Credentials | null = { notAfterMs: Date.now() + 3_600_000 } as Credentials;
   isReachable = true;
+  /** Why it is not. */
+  reason = "refused";
   attempts = 0;
   contacts = 0;
   nowMs = 1_000;
@@ -82,7 +84,7 @@ export class LinkRig {
     this.link = new ControlLink({
       connect: async () => {
         this.attempts += 1;
-        if (!this.isReachable) throw new Error("refused");
+        if (!this.isReachable) throw new Error(this.reason);
         const end = new FarEnd();
         this.ends.push(end);
         return end.channel;

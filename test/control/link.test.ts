@@ -54,10 +54,20 @@ test("a lost connection is nobody's concern until an attempt has failed", async 
   assert.is(rig.link.figures.isConnected, false);
   assert.is(rig.link.figures.awayMs, 60_000);
   assert.is(rig.link.figures.lastError, "refused");
+  const told = (): number => rig.logged.filter((line) => line.includes("cannot be reached")).length;
+  assert.is(told(), 1);
+  for (const reason of ["untrusted", "refused", "a", "b", "c"]) {
+    rig.reason = reason;
+    await rig.pass(2 * RETRY_MAX_MS);
+  }
+  assert.is(told(), 3, "each reason once, and not more than three");
   rig.isReachable = true;
   await rig.pass(RETRY_MAX_MS);
   assert.equal([rig.link.state, rig.link.figures.awayMs], ["connected", 0]);
-  assert.is(rig.logged.filter((line) => line.includes("cannot be reached")).length, 1);
+  rig.isReachable = false;
+  await rig.end.lose();
+  await rig.pass(60_000);
+  assert.is(told(), 4, "another outage");
 });
 
 test("attempts are spread, from at once to ten seconds", async () => {

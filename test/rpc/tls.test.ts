@@ -116,14 +116,18 @@ test("four megabytes go both ways through TLS", async () => {
 });
 
 for (const [title, more, why] of [
-  ["another pin", (): Partial<ClientTls> => ({ trust: pinOf(foreign) }), /no anchor with the pin/],
+  [
+    "another pin",
+    (): Partial<ClientTls> => ({ trust: pinOf(foreign) }),
+    /none of the trust anchors/,
+  ],
   ["another anchor", () => ({ trust: rootOf(foreign) }), /handshake failed: untrusted/],
   ["another name", () => ({ expected: WEB.dns }), /the server is .*control.*, and not web/],
   ["no name", () => ({ expected: "" }), /and not/],
   [
     "the pin of its leaf",
     () => ({ trust: { roots: [], pins: [sha256(control.certificates[0] ?? new Uint8Array(0))] } }),
-    /no anchor with the pin/,
+    /none of the trust anchors/,
   ],
 ] as const) {
   test(`a server that has ${title} gets no byte of a request`, async () => {
@@ -166,7 +170,7 @@ for (const [title, options, why] of [
 
 test("a server that keeps its anchor to itself cannot be pinned", async () => {
   const shy = await startRpcServer({ credentials: { ...control, roots: [] } });
-  assert.match((await errorOf(openTo(shy.port))).message, /no anchor with the pin/);
+  assert.match((await errorOf(openTo(shy.port))).message, /none of the trust anchors/);
   await shy.stop();
 });
 
