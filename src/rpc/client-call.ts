@@ -79,7 +79,7 @@ export class ClientCall extends ClientStream {
     frames.request(this, head, OUTPUT, false, false, false);
     this.#outgoing.push(new Uint8Array(message));
     this.#outgoing.endsStream = true;
-    this.pump();
+    connection.pumpLater(this);
   }
 
   /** Sends what the server can take. */

@@ -19,6 +19,7 @@ import type { Channel } from "./client-channel.ts";
 import type { ClientTls } from "./client-messages.ts";
 import { EXPIRED_GRACE_MS, PING_MS, READS_PER_TURN, STREAMS_MAX, SWEEP_MS } from "./limits.ts";
 import { Liveness } from "./liveness.ts";
+import { PumpQueue } from "./pump-queue.ts";
 import { verifyServer } from "./verify-server.ts";
 
 class Frames extends Http2Client {
@@ -53,7 +54,7 @@ export class ClientConnection extends Connection {
   readonly frames: Frames;
   readonly #kept: KeptBytes;
   readonly #timer: Timer;
-  readonly #pumping = new Set<ClientCall>();
+  readonly #pumping = new PumpQueue();
   /** What the server is checked by, until it has been. */
   #unchecked: ClientTls | null;
   /** What the server last did wrong. */
@@ -108,7 +109,7 @@ export class ClientConnection extends Connection {
 
   /** Has a call send more at the turn's end. */
   pumpLater(call: ClientCall): void {
-    this.#pumping.add(call);
+    this.#pumping.add(call, this.io.loop.clock.nowMs);
     this.io.loop.defer(this);
   }
 
@@ -116,6 +117,7 @@ export class ClientConnection extends Connection {
     this.tick();
     if (drained && this.#unchecked === null) this.frames.sender.pump();
     this.#advance();
+    if (!this.#pumping.isEmpty) this.io.loop.defer(this);
   }
 
   override onDeferred(): void {
@@ -124,12 +126,13 @@ export class ClientConnection extends Connection {
     this.#advance();
     if (!this.isOpen || this.#unchecked !== null) return;
     this.channel.beginCalls();
-    this.#pump();
+    this.#pumping.run(this.frames.sender, this.frames.nowMs);
     this.flush();
     if (this.isOpen && this.queuedBytes === 0) {
       this.frames.sender.pump();
       this.flush();
     }
+    if (!this.#pumping.isEmpty && !this.frames.sender.isBlocked) this.io.loop.defer(this);
     if (this.isBroken) return this.#gone();
     const { isGoingAway, isOver, streamCount } = this.frames;
     if (isOver && this.#fault !== null) this.fail(`the server breaks a rule: ${this.#fault}`);
@@ -169,12 +172,6 @@ export class ClientConnection extends Connection {
     const result = readFrames(this, this.frames, this.#kept, READS_PER_TURN);
     if (result === MORE) this.io.loop.defer(this);
     else if (result === END || result === BROKEN) this.#gone();
-  }
-
-  #pump(): void {
-    const calls = [...this.#pumping];
-    this.#pumping.clear();
-    for (const call of calls) call.pump();
   }
 
   #gone(): void {

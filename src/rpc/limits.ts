@@ -6,15 +6,17 @@ export const MESSAGE_BYTES_MAX = 4_194_304;
 export const ASSEMBLED_BYTES_MAX = 67_108_864;
 /** Messages that wait on one stream because its client is slow: two of the largest. */
 export const QUEUED_BYTES_MAX = 2 * (MESSAGE_BYTES_MAX + 5);
+/** Of one connection; above it producers wait. A window of HTTP/2: more would not go out sooner. */
+export const QUEUED_BYTES_HIGH = 65_536;
+/** The same of one stream: its client may leave it unread, and the others are to go on. */
+export const STREAM_QUEUED_BYTES_HIGH = 16_384;
 /**
- * Above it a producer is asked to wait: one of the longer updates, some small ones. One workload may
- * have 32,768 streams of which it takes nothing, and that much on each.
+ * When so much waits on all streams of a server, those are cut whose client takes nothing: more than a
+ * thousand sidecars come to that are all told long lists at once …
  */
-export const QUEUED_BYTES_HIGH = 16_384;
-/** When so much waits on all streams of a server, those are reset whose client takes nothing … */
-export const QUEUED_PRESSED_BYTES = 33_554_432;
+export const QUEUED_PRESSED_BYTES = 100_663_296;
 /** … for so long, and not only after the minute that HTTP/2 gives it. */
-export const STALL_PRESSED_MS = 1_000;
+export const STALL_PRESSED_MS = 2_000;
 /** Messages that were given to the main thread and not yet taken: beyond it, no window is given. */
 export const UNREAD_BYTES_MAX = 262_144;
 /** A custom field's name and value, all fields of a call together. */

@@ -1,6 +1,7 @@
 /**
- * The messages that one stream is to send: they wait here as they came and go to the connection in
- * pieces of a window, so that the connections' common budget never holds more than that of a stream.
+ * The messages that one stream is to send. They wait here as they came, and the connection is given
+ * what it can send at once: thousands of streams of slow peers would else share a budget for what is
+ * kept, and who finds it spent is reset.
  */
 import { CONTENT } from "../net/arena.ts";
 import type { Http2Connection } from "../protocol/http2/connection.ts";
@@ -22,8 +23,11 @@ export class QueuedBytes {
   }
 }
 
-/** One window of HTTP/2; the scratch at CONTENT has more room. */
-const PIECE_BYTES = 65_536;
+/**
+ * Given to a stream though its window is full, to be kept: when that has gone, there is room again. The
+ * least that the budget gives.
+ */
+const KEPT_BYTES = 1_024;
 
 export class Outgoing {
   /** Bytes, prefixes too, that were given here and that the connection has not taken. */
@@ -62,19 +66,23 @@ export class Outgoing {
     this.#offset = 0;
   }
 
-  /** Gives the connection what it can take. False: it has no memory, the stream must be reset. */
+  /**
+   * Gives the connection what it can take, and nothing while it is blocked as a whole: to be called
+   * again when it no longer is. False: it has no memory, the stream must be reset.
+   */
   pump(frames: Http2Connection, stream: Http2Stream): boolean {
     while (this.queuedBytes > 0 && stream.isOpen && !stream.weEnded && stream.keptBytes === 0) {
-      const end = this.#fill(frames.bytes);
+      if (frames.sender.isBlocked) return true;
+      const end = this.#fill(frames.bytes, Math.max(frames.sender.room(stream), KEPT_BYTES));
       const isEnd = this.endsStream && this.queuedBytes === 0;
       if (!frames.sender.sendData(stream, CONTENT, end, isEnd)) return false;
     }
     return true;
   }
 
-  /** Puts a piece together at CONTENT; returns where it ends. */
-  #fill(bytes: Uint8Array): number {
-    const limit = CONTENT + PIECE_BYTES;
+  /** Puts a piece of at most `bytesMax` together at CONTENT; returns where it ends. */
+  #fill(bytes: Uint8Array, bytesMax: number): number {
+    const limit = CONTENT + bytesMax;
     let to = CONTENT;
     while (to + PREFIX_BYTES < limit) {
       const message = this.#messages[0];

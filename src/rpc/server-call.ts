@@ -33,7 +33,8 @@ type State = "reading" | "waiting" | "ending" | "over";
 
 export class ServerCall extends ServerStream {
   readonly #connection: ServerConnection;
-  readonly #reader: MessageReader;
+  /** Until the request is whole, or not wanted. */
+  #reader: MessageReader | null;
   readonly #outgoing: Outgoing;
   readonly #timer: Timer;
   #state: State = "reading";
@@ -95,12 +96,13 @@ export class ServerCall extends ServerStream {
   override onData(start: number, end: number, isEnd: boolean): void {
     const { frames } = this.#connection;
     const count = end - start;
-    if (this.#state !== "reading") return this.#discard(count);
-    this.#reader.read(frames.bytes, start, end, (message) => {
+    const reader = this.#reader;
+    if (this.#state !== "reading" || reader === null) return this.#discard(count);
+    reader.read(frames.bytes, start, end, (message) => {
       if (this.#message === null) this.#message = message;
       else this.#fail(Status.internal, "a request has one message");
     });
-    const { fault } = this.#reader;
+    const { fault } = reader;
     if (fault !== null) this.#fail(...FAULT_STATUS[fault]);
     // A message is bounded by itself, so its bytes count as passed on.
     if (!isEnd) frames.consumed(this, count);
@@ -112,7 +114,7 @@ export class ServerCall extends ServerStream {
   }
 
   #onWhole(): void {
-    const isCut = this.#reader.isWithin;
+    const isCut = this.#reader?.isWithin === true;
     if (isCut) return this.#fail(Status.internal, "the request ends within its message");
     if (this.#message === null) return this.#fail(Status.internal, "the request has no message");
     this.#connection.beginLater(this);
@@ -125,6 +127,7 @@ export class ServerCall extends ServerStream {
     const method = this.#method;
     if (this.#state !== "reading" || message === null || method === null) return;
     this.#message = null;
+    this.#reader = null;
     this.#state = "waiting";
     const leftMs = this.#deadlineMs === null ? null : this.#deadlineMs - this.#nowMs;
     this.#arm(server.limits.handlerTimeoutMs);
@@ -288,7 +291,7 @@ export class ServerCall extends ServerStream {
     }
     this.#state = "over";
     this.#message = null;
-    this.#reader.clear();
+    this.#reader?.clear();
     this.#outgoing.clear();
     server.thread.loop.timers.disarm(this.#timer);
     if (this.#number !== 0) server.leave(this.#number);

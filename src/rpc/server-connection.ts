@@ -14,6 +14,7 @@ import type { Origin } from "./accept.ts";
 import { ClosingConnection } from "./closing.ts";
 import * as limits from "./limits.ts";
 import { Liveness } from "./liveness.ts";
+import { PumpQueue } from "./pump-queue.ts";
 import type { RpcServer } from "./server.ts";
 import type { ServerCall } from "./server-call.ts";
 import { ServerFrames } from "./server-frames.ts";
@@ -31,7 +32,7 @@ export class ServerConnection extends Connection {
   readonly #kept: KeptBytes;
   readonly #timer: Timer;
   readonly #begun: ServerCall[] = [];
-  readonly #pumping = new Set<ServerCall>();
+  readonly #pumping = new PumpQueue();
   readonly #liveness: Liveness;
   #stage: Stage = "first-byte";
   #usedMs = 0;
@@ -73,7 +74,7 @@ export class ServerConnection extends Connection {
 
   /** Has a call send more at the turn's end. */
   pumpLater(call: ServerCall): void {
-    this.#pumping.add(call);
+    this.#pumping.add(call, this.io.loop.clock.nowMs);
     this.io.loop.defer(this);
   }
 
@@ -93,6 +94,7 @@ export class ServerConnection extends Connection {
     this.tick();
     if (drained && this.#stage === "open") this.frames.sender.pump();
     this.#advance();
+    if (!this.#pumping.isEmpty) this.io.loop.defer(this);
   }
 
   override onDeferred(): void {
@@ -100,13 +102,14 @@ export class ServerConnection extends Connection {
     this.tick();
     this.#advance();
     if (!this.isOpen || this.#stage !== "open") return;
-    this.#pump();
+    this.#pumping.run(this.frames.sender, this.frames.nowMs);
     this.flush();
     if (this.queuedBytes === 0) {
       // Streams kept what was more than one turn's output.
       this.frames.sender.pump();
       this.flush();
     }
+    if (!this.#pumping.isEmpty && !this.frames.sender.isBlocked) this.io.loop.defer(this);
     if (this.isBroken) return this.reset();
     const { isGoingAway, isOver, streamCount } = this.frames;
     if (isOver || (isGoingAway && streamCount === 0)) this.#finish();
@@ -202,12 +205,6 @@ export class ServerConnection extends Connection {
     this.#begun.length = 0;
   }
 
-  #pump(): void {
-    const calls = [...this.#pumping];
-    this.#pumping.clear();
-    for (const call of calls) call.pump();
-  }
-
   /** All that is to be said is queued. */
   #finish(): void {
     const { server } = this;
@@ -259,9 +256,12 @@ export class ServerConnection extends Connection {
 
   /** Calls of who is gone would be open for ever. */
   #probe(): void {
-    const verdict = this.#liveness.look(this.bytesRead, this.frames.nowMs);
-    if (verdict === "ask") this.frames.sender.ping();
-    if (verdict !== "gone") return;
+    const { nowMs, sender } = this.frames;
+    const verdict = this.#liveness.look(this.bytesRead, nowMs);
+    if (verdict === "ask") sender.ping();
+    // One that speaks but takes nothing is no better.
+    const isStuck = this.#pumping.stalledMs(nowMs) > this.frames.stallMs;
+    if (verdict !== "gone" && !isStuck) return;
     this.server.count("silent_closed");
     this.reset();
   }

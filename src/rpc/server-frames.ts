@@ -15,7 +15,7 @@ export class ServerFrames extends Http2Server {
     this.#owner = owner;
   }
 
-  protected override get stallMs(): number {
+  override get stallMs(): number {
     return this.#owner.server.queued.isPressed ? STALL_PRESSED_MS : super.stallMs;
   }
   protected override createStream(): ServerStream {

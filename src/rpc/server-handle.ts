@@ -5,7 +5,9 @@
 import type { Credentials } from "../mesh/credentials.ts";
 import type { Arena } from "../net/arena.ts";
 import { libc } from "../net/libc.ts";
+import { Cancellation } from "./cancellation.ts";
 import * as limits from "./limits.ts";
+import { SendRoom } from "./send-room.ts";
 import {
   type FromServer,
   NO_SERVER_COUNTS,
@@ -15,7 +17,7 @@ import {
   type ToServer,
 } from "./server-messages.ts";
 import { type Metadata, RpcError, Status } from "./status.ts";
-import { StreamedAnswer } from "./streamed-answer.ts";
+import { type AnswerOwner, StreamedAnswer } from "./streamed-answer.ts";
 import { ThreadHost } from "./thread-host.ts";
 
 /** What a handler knows of its call. */
@@ -54,7 +56,13 @@ export type RpcServerOptions = {
   readonly onFault: (text: string) => void;
 };
 
-type Working = { readonly abort: AbortController; readonly answer: StreamedAnswer | null };
+type Working = {
+  readonly path: string;
+  readonly cancellation: Cancellation;
+  readonly answer: StreamedAnswer | null;
+  /** Names it: where its client is. */
+  readonly connection: string;
+};
 
 const LIMITS: ServerLimits = {
   connectionsMax: limits.CONNECTIONS_MAX,
@@ -67,15 +75,18 @@ const LIMITS: ServerLimits = {
   silenceMs: limits.PING_MS,
 };
 
-export class RpcServerHandle {
+export class RpcServerHandle implements AnswerOwner {
   /** As of a moment ago, see COUNTS_MS. */
   counts: ServerCounts = { ...NO_SERVER_COUNTS };
   readonly #host: ThreadHost<ToServer, FromServer>;
-  readonly #working: Map<number, Working>;
+  readonly #working = new Map<number, Working>();
+  /** By connection, for as long as it has streams. */
+  readonly #rooms = new Map<string, SendRoom>();
+  readonly #onFault: (text: string) => void;
 
-  private constructor(host: ThreadHost<ToServer, FromServer>, working: Map<number, Working>) {
+  private constructor(host: ThreadHost<ToServer, FromServer>, onFault: (text: string) => void) {
     this.#host = host;
-    this.#working = working;
+    this.#onFault = onFault;
   }
 
   /** Starts the thread; resolves when it listens. Throws when it cannot (credentials, mostly). */
@@ -102,8 +113,8 @@ export class RpcServerHandle {
       closeListeners();
       throw error;
     });
-    const server = new RpcServerHandle(host, new Map());
-    take = (message) => server.#take(message, methods, options.onFault);
+    const server = new RpcServerHandle(host, options.onFault);
+    take = (message) => server.#take(message, methods);
     for (const message of early) take(message);
     void host.ended.then((reason) => {
       server.#abortAll();
@@ -147,15 +158,13 @@ export class RpcServerHandle {
   #take(
     message: Exclude<FromServer, { kind: "ready" | "fault" }>,
     methods: ReadonlyMap<string, RpcMethod>,
-    onFault: (text: string) => void,
   ): void {
     switch (message.kind) {
       case "call":
-        void this.#serve(message, methods.get(message.method) ?? null, onFault);
+        this.#serve(message, methods.get(message.method) ?? null);
         break;
       case "cancelled":
-        this.#working.get(message.call)?.abort.abort();
-        this.#working.delete(message.call);
+        this.#cancel(message.call);
         break;
       case "drained":
         this.#working.get(message.call)?.answer?.onDrained(message.takenBytes);
@@ -165,52 +174,95 @@ export class RpcServerHandle {
     }
   }
 
-  /** Never rejects. */
-  async #serve(
-    message: FromServer & { kind: "call" },
-    method: RpcMethod | null,
-    onFault: (text: string) => void,
-  ): Promise<void> {
-    const { call } = message;
-    const abort = new AbortController();
-    const { method: path, peer, metadata, timeoutMs } = message;
-    const info = { method: path, peer, metadata, timeoutMs, signal: abort.signal };
-    const request = new Uint8Array(message.message);
+  #serve(message: FromServer & { kind: "call" }, method: RpcMethod | null): void {
+    const { call, peer, metadata, timeoutMs } = message;
+    // Not the message's, which would be another text for each call.
+    const path = method?.path ?? message.method;
+    const cancellation = new Cancellation();
     const isStream = method?.kind === "server-streaming";
-    const answer = isStream ? new StreamedAnswer(abort.signal, (m) => this.#send(call, m)) : null;
-    this.#working.set(call, { abort, answer });
-    let end: RpcError | null = null;
+    const room = isStream ? this.#roomOf(peer.address) : null;
+    const answer = room === null ? null : new StreamedAnswer(call, this, room);
+    this.#working.set(call, { path, cancellation, answer, connection: peer.address });
     try {
+      const info: CallInfo = {
+        method: path,
+        peer,
+        metadata,
+        timeoutMs,
+        get signal() {
+          return cancellation.signal;
+        },
+      };
+      const request = new Uint8Array(message.message);
       if (method === null) throw new RpcError(Status.unimplemented, "there is no such method");
-      if (method.kind === "unary") {
-        this.#send(call, await method.handler(request, info));
-      } else {
+      if (method.kind === "server-streaming") {
         this.#host.post({ kind: "taken", call });
-        await answer?.run(method.handler(request, info));
+        answer?.begin(method.handler(request, info));
+        return;
       }
+      method.handler(request, info).then(
+        (response) => {
+          this.send(call, response);
+          this.finish(call, undefined);
+        },
+        (error: unknown) => this.finish(call, error ?? new Error("nothing was thrown")),
+      );
     } catch (error) {
-      end = error instanceof RpcError ? error : null;
-      if (end === null && !abort.signal.aborted) {
-        onFault(`${message.method}: ${error instanceof Error ? error.stack : String(error)}`);
-      }
-      // What went wrong in here is nobody's business out there.
-      end ??= new RpcError(Status.internal, "internal error");
+      this.finish(call, error);
     }
-    if (!this.#working.delete(call)) return;
-    const status = end?.status ?? Status.ok;
-    const { message: text, metadata: trailing } = end ?? { message: "", metadata: [] };
-    this.#host.post({ kind: "end", call, status, text, metadata: trailing });
   }
 
-  /** Copies: a handler may keep what it answered. */
-  #send(call: number, answer: Uint8Array): void {
+  /** A handler's message. Copies: a handler may keep what it answered. */
+  send(call: number, answer: Uint8Array): void {
     if (!this.#working.has(call)) return;
     const message = new Uint8Array(answer).buffer;
     this.#host.post({ kind: "message", call, message }, [message]);
   }
 
+  /** A handler is done, and `error` is what it threw, if anything. */
+  finish(call: number, error: unknown): void {
+    const working = this.#working.get(call);
+    // Of a call that is cancelled nobody hears any more.
+    if (working === undefined) return;
+    this.#forget(call, working);
+    const isTold = error === undefined || error instanceof RpcError;
+    const end = isTold ? error : this.#internal(working.path, error);
+    const status = end?.status ?? Status.ok;
+    const { message: text, metadata } = end ?? { message: "", metadata: [] };
+    this.#host.post({ kind: "end", call, status, text, metadata });
+  }
+
+  /** What went wrong in here is nobody's business out there. */
+  #internal(path: string, error: unknown): RpcError {
+    this.#onFault(`${path}: ${error instanceof Error ? error.stack : String(error)}`);
+    return new RpcError(Status.internal, "internal error");
+  }
+
+  #roomOf(connection: string): SendRoom {
+    const known = this.#rooms.get(connection);
+    const room = known ?? new SendRoom();
+    if (known === undefined) this.#rooms.set(connection, room);
+    room.users += 1;
+    return room;
+  }
+
+  #forget(call: number, { answer, connection }: Working): void {
+    this.#working.delete(call);
+    const room = answer === null ? undefined : this.#rooms.get(connection);
+    if (room === undefined) return;
+    room.users -= 1;
+    if (room.users === 0) this.#rooms.delete(connection);
+  }
+
+  #cancel(call: number): void {
+    const working = this.#working.get(call);
+    if (working === undefined) return;
+    this.#forget(call, working);
+    working.cancellation.cancel();
+    working.answer?.cancel();
+  }
+
   #abortAll(): void {
-    for (const { abort } of this.#working.values()) abort.abort();
-    this.#working.clear();
+    for (const call of [...this.#working.keys()]) this.#cancel(call);
   }
 }

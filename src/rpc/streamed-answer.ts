@@ -1,64 +1,98 @@
 /**
- * The answer of a streaming handler: its messages go out as they come, and the next is asked for
- * only while less than QUEUED_BYTES_HIGH waits for the client.
+ * The answer of a streaming handler: its messages go out as they come, and the next is asked for only
+ * while little waits for the client. By callbacks, not as an async function: there are tens of
+ * thousands, most of them wait, and what each keeps meanwhile adds up.
  */
-import { QUEUED_BYTES_HIGH } from "./limits.ts";
+import { STREAM_QUEUED_BYTES_HIGH } from "./limits.ts";
 import { PREFIX_BYTES } from "./message-reader.ts";
+import type { SendRoom } from "./send-room.ts";
+
+/** Who sends the messages on, by the call's number. */
+export type AnswerOwner = {
+  send(call: number, message: Uint8Array): void;
+  /** The handler has said all; `error` is what it threw, undefined if nothing. Called once. */
+  finish(call: number, error: unknown): void;
+};
 
 export class StreamedAnswer {
-  readonly #signal: AbortSignal;
-  readonly #send: (message: Uint8Array) => void;
-  #sentBytes = 0;
+  readonly #call: number;
+  readonly #owner: AnswerOwner;
+  readonly #room: SendRoom;
+  #iterator: AsyncIterator<Uint8Array> | null = null;
+  /** Given to the connection and not taken by it. */
+  #waitingBytes = 0;
   #takenBytes = 0;
-  /** Has whatever is waited for end: room, or a message that does not come. */
-  #go: () => void = () => {};
+  /** It does not ask, though it may be told more. */
+  #isHeld = false;
 
-  constructor(signal: AbortSignal, send: (message: Uint8Array) => void) {
-    this.#signal = signal;
-    this.#send = send;
-    signal.addEventListener("abort", () => this.#go());
+  constructor(call: number, owner: AnswerOwner, room: SendRoom) {
+    this.#call = call;
+    this.#owner = owner;
+    this.#room = room;
+  }
+
+  /** Sends what `messages` yields until it ends, or `cancel`, of which the owner is told nothing. */
+  begin(messages: AsyncIterable<Uint8Array>): void {
+    this.#iterator = messages[Symbol.asyncIterator]();
+    this.#goOn();
+  }
+
+  /** Nobody wants more. A source that waits for news may end when it will. */
+  cancel(): void {
+    const iterator = this.#iterator;
+    this.#close();
+    iterator?.return?.().catch(() => {});
   }
 
   /** So many bytes in all have left the queue, prefixes included. */
   onDrained(takenBytes: number): void {
+    if (this.#iterator === null) return;
+    const count = takenBytes - this.#takenBytes;
     this.#takenBytes = takenBytes;
-    this.#go();
+    this.#waitingBytes -= count;
+    this.#room.give(count);
+    if (this.#isHeld) this.#goOn();
   }
 
-  /** Sends what `messages` yields until it ends or the call is cancelled. Throws what it throws. */
-  async run(messages: AsyncIterable<Uint8Array>): Promise<void> {
-    const iterator = messages[Symbol.asyncIterator]();
-    while (!this.#signal.aborted) {
-      const next = await this.#next(iterator);
-      if (next === null) break;
-      if (next.done === true) return;
-      this.#sentBytes += PREFIX_BYTES + next.value.length;
-      this.#send(next.value);
-      await this.#room();
-    }
-    // A source that waits for news may end when it will; nobody is told of its errors.
-    iterator.return?.().catch(() => {});
+  /** The connection has room again. */
+  onRoom(): void {
+    if (this.#isHeld) this.#goOn();
   }
 
-  /** Resolves when the client has taken enough, or nobody wants more. */
-  async #room(): Promise<void> {
-    while (this.#sentBytes - this.#takenBytes > QUEUED_BYTES_HIGH && !this.#signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#go = resolve;
-      });
-    }
+  /** Asks for the next message, or waits until there is room for it. */
+  #goOn(): void {
+    this.#isHeld = true;
+    if (this.#waitingBytes > STREAM_QUEUED_BYTES_HIGH) return;
+    if (this.#room.isFull) return this.#room.wait(this);
+    this.#isHeld = false;
+    this.#room.leave(this);
+    this.#iterator?.next().then(
+      (result) => this.#take(result),
+      (error: unknown) => this.#finish(error),
+    );
   }
 
-  /**
-   * Resolves with null when the call is cancelled. Not by a race with one promise for the whole call:
-   * that one would keep something of each message for as long as it waits.
-   */
-  #next(iterator: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array> | null> {
-    return new Promise((resolve, reject) => {
-      this.#go = () => {
-        if (this.#signal.aborted) resolve(null);
-      };
-      iterator.next().then(resolve, reject);
-    });
+  #take(result: IteratorResult<Uint8Array>): void {
+    if (this.#iterator === null) return;
+    if (result.done === true) return this.#finish(undefined);
+    const count = PREFIX_BYTES + result.value.length;
+    this.#waitingBytes += count;
+    this.#room.take(count);
+    this.#owner.send(this.#call, result.value);
+    this.#goOn();
+  }
+
+  #finish(error: unknown): void {
+    if (this.#iterator === null) return;
+    this.#close();
+    this.#owner.finish(this.#call, error);
+  }
+
+  #close(): void {
+    if (this.#iterator === null) return;
+    this.#iterator = null;
+    this.#room.leave(this);
+    this.#room.give(this.#waitingBytes);
+    this.#waitingBytes = 0;
   }
 }

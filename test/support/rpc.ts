@@ -74,7 +74,7 @@ function methodsFor(calls: RpcRig["calls"], onYield: () => void): RpcMethod[] {
     kind: "unary",
     path: pathOf(name),
     handler: (request, call) => {
-      calls.push({ ...call, request });
+      calls.push({ ...call, signal: call.signal, request });
       return answer(request, call);
     },
   });
@@ -85,7 +85,7 @@ function methodsFor(calls: RpcRig["calls"], onYield: () => void): RpcMethod[] {
     kind: "server-streaming",
     path: pathOf(name),
     handler: (request, call) => {
-      calls.push({ ...call, request });
+      calls.push({ ...call, signal: call.signal, request });
       return answer(request, call);
     },
   });

@@ -159,6 +159,16 @@ export class Sender {
     );
   }
 
+  /** Nothing of any stream can go: the socket or the connection's window is full. */
+  get isBlocked(): boolean {
+    return this.window <= 0 || !this.#hasOutput();
+  }
+
+  /** So much of a stream's content would go at once, as one frame; 0: it would be kept. */
+  room(stream: Http2Stream): number {
+    return Math.max(0, this.#allowed(stream, FRAME_BYTES_MAX));
+  }
+
   /** A window has grown, or the socket has taken what was queued. */
   pump(): void {
     if (this.#output.queuedBytes === 0) this.controlQueued = 0;
@@ -240,12 +250,15 @@ export class Sender {
 
   /** How much of `wanted` may go in one frame now. */
   #allowed(stream: Http2Stream, wanted: number): number {
-    if (this.#output.queuedBytes >= OUTPUT_BYTES_MAX) {
-      this.#output.flush();
-      if (this.#output.queuedBytes >= OUTPUT_BYTES_MAX) return 0;
-    }
+    if (!this.#hasOutput()) return 0;
     // The least that every peer takes: larger frames save nothing and block the other streams.
     return Math.min(wanted, stream.sendWindow, this.window, FRAME_BYTES_MAX);
+  }
+
+  #hasOutput(): boolean {
+    if (this.#output.queuedBytes < OUTPUT_BYTES_MAX) return true;
+    this.#output.flush();
+    return this.#output.queuedBytes < OUTPUT_BYTES_MAX;
   }
 
   #frame(stream: Http2Stream, at: number, count: number, isEnd: boolean): void {
