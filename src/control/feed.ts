@@ -87,9 +87,6 @@ export class Leaving {
   }
 }
 
-/** What a stream ends with besides its source: the client's going, or ours. */
-export type Ends = { readonly signal: AbortSignal; readonly leaving: Leaving };
-
 type Result = IteratorResult<Uint8Array, undefined>;
 const DONE: Result = { done: true, value: undefined };
 
@@ -98,14 +95,15 @@ const DONE: Result = { done: true, value: undefined };
  * closure of its own: there are tens of thousands, and most of them wait.
  */
 export abstract class Feed implements AsyncIterableIterator<Uint8Array, undefined> {
-  readonly #ends: Ends;
+  readonly #leaving: Leaving;
   #state: "new" | "open" | "over" = "new";
   /** Of who has asked and was not told. */
   #resolve: ((result: Result) => void) | null = null;
   #reject: ((error: unknown) => void) | null = null;
 
-  constructor(ends: Ends) {
-    this.#ends = ends;
+  /** It ends when its reader says `return`, or when we leave. */
+  constructor(leaving: Leaving) {
+    this.#leaving = leaving;
   }
 
   /** It was asked for the first time. May refuse by throwing. */
@@ -154,21 +152,14 @@ export abstract class Feed implements AsyncIterableIterator<Uint8Array, undefine
     }
   }
 
-  /** Of the call's signal: it was aborted. */
-  handleEvent(): void {
-    this.wake();
-  }
-
   #step(): Result | null {
     if (this.#state === "over") return DONE;
-    const { leaving, signal } = this.#ends;
     if (this.#state === "new") {
       this.begin();
       this.#state = "open";
-      leaving.waiting.add(this);
-      signal.addEventListener("abort", this);
+      this.#leaving.waiting.add(this);
     }
-    const message = signal.aborted || leaving.isOver ? OVER : this.take();
+    const message = this.#leaving.isOver ? OVER : this.take();
     if (message === null) return null;
     if (message !== OVER) return { done: false, value: message };
     this.#close();
@@ -179,8 +170,7 @@ export abstract class Feed implements AsyncIterableIterator<Uint8Array, undefine
     const wasOpen = this.#state === "open";
     this.#state = "over";
     if (!wasOpen) return;
-    this.#ends.leaving.waiting.delete(this);
-    this.#ends.signal.removeEventListener("abort", this);
+    this.#leaving.waiting.delete(this);
     this.end();
   }
 

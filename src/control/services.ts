@@ -104,9 +104,9 @@ function parse(request: Uint8Array): CertifyRequest {
 }
 
 /** What is trusted is no secret, but a stream is held open for those of the mesh alone. */
-function watchTrust({ authority, leaving }: Services, { peer, signal }: CallInfo) {
+function watchTrust({ authority, leaving }: Services, { peer }: CallInfo) {
   if (peer.identity === null) {
     throw new RpcError(Status.unauthenticated, "only for who shows a certificate");
   }
-  return new TrustFeed(authority, { signal, leaving });
+  return new TrustFeed(authority, leaving);
 }

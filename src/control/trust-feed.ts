@@ -6,19 +6,19 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { TrustUpdateSchema } from "../proto/trust_pb.ts";
 import type { Authority } from "./authority/authority.ts";
-import { type Ends, Feed } from "./feed.ts";
+import { Feed, type Leaving } from "./feed.ts";
 
 /** As much of a hash as tells two states apart. */
 const STATE_BYTES = 16;
 
-/** Tells encoded TrustUpdates until one of the ends has come. */
+/** Tells encoded TrustUpdates until its reader has enough, or we leave. */
 export class TrustFeed extends Feed {
   readonly #authority: Authority;
   #told = 0;
   #unsubscribe: () => void = () => {};
 
-  constructor(authority: Authority, ends: Ends) {
-    super(ends);
+  constructor(authority: Authority, leaving: Leaving) {
+    super(leaving);
     this.#authority = authority;
   }
 

@@ -69,10 +69,10 @@ test("grpc-js sees endpoints come and go, and that there are none", async () => 
   const [one, two] = [randomBytes(16), randomBytes(16)];
   const first = announce(one, 8080);
   await eventually(() => updates() === "no service +8080");
-  const state = first.messages()[0];
-  assert.is(state?.accepted, true);
-  assert.is(state?.service, "web.default.svc.cluster.local");
-  assert.is(state?.address, "127.0.0.1");
+  const state = await eventually(() => first.messages()[0] ?? null);
+  assert.is(state.accepted, true);
+  assert.is(state.service, "web.default.svc.cluster.local");
+  assert.is(state.address, "127.0.0.1");
   const added = watching.messages()[1]?.update;
   assert.ok(added?.case === "add");
   assert.equal(added.value.metricLabels, { dst_service: "web", dst_namespace: "default" });
@@ -85,7 +85,7 @@ test("grpc-js sees endpoints come and go, and that there are none", async () => 
   assert.is(endpoint?.protocolHint?.opaqueTransport?.inboundPort, 4143);
   const second = announce(two, 8081);
   await eventually(() => updates() === "no service +8080 +8081");
-  assert.equal(withdraw(one).messages(), []);
+  withdraw(one);
   await eventually(() => updates() === "no service +8080 +8081 -8080");
   await eventually(() => first.end()?.code === 0);
   withdraw(two);
@@ -103,7 +103,7 @@ test("a change is pushed within 100 ms", async () => {
     const announced = announce(instance, 9_000 + round);
     await eventually(() => said(watching.messages().slice(before)).includes(`+${9_000 + round}`));
     // Both were told by one process, on one clock: the announcer of its lease, the watcher of it.
-    const leasedMs = announced.atMs()[0] ?? Number.NaN;
+    const leasedMs = await eventually(() => announced.atMs()[0] ?? null);
     tookMs.push((watching.atMs().at(-1) ?? Number.NaN) - leasedMs);
     withdraw(instance);
     await eventually(() => said(watching.messages()).includes(`-${9_000 + round}`));

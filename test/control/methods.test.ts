@@ -47,8 +47,8 @@ type StreamOf = (mesh: Mesh, request: Uint8Array, call: CallInfo) => AsyncIterab
 /** A stream that is read as fast as it comes, or as its owner says. */
 class Reading<Desc extends DescMessage> {
   readonly messages: MessageShape<Desc>[] = [];
-  readonly abort = new AbortController();
   end: RpcError | "ended" | null = null;
+  #iterator: AsyncIterator<Uint8Array> | null = null;
   #isPaused: boolean;
   #go: () => void = () => {};
 
@@ -59,8 +59,11 @@ class Reading<Desc extends DescMessage> {
 
   async #read(open: () => AsyncIterable<Uint8Array>, schema: Desc): Promise<void> {
     try {
-      for await (const bytes of open()) {
-        this.messages.push(fromBinary(schema, bytes));
+      this.#iterator = open()[Symbol.asyncIterator]();
+      for (;;) {
+        const next = await this.#iterator.next();
+        if (next.done === true) break;
+        this.messages.push(fromBinary(schema, next.value));
         while (this.#isPaused) await new Promise<void>((resolve) => (this.#go = resolve));
       }
       this.end = "ended";
@@ -72,6 +75,11 @@ class Reading<Desc extends DescMessage> {
   goOn(): void {
     this.#isPaused = false;
     this.#go();
+  }
+
+  /** As a server does when its client has gone. */
+  stop(): void {
+    void this.#iterator?.return?.();
   }
 }
 
@@ -85,11 +93,8 @@ function read<In extends DescMessage, Out extends DescMessage>(
 ): Reading<Out> {
   const bytes = toBinary(input, create(input, request));
   const { by = "shop", isPaused = false, ...more } = call;
-  const abort = new AbortController();
-  const info = callBy(by, { ...more, signal: abort.signal });
-  const reading = new Reading(() => stream(rig.mesh, bytes, info), output, isPaused);
-  reading.abort.signal.addEventListener("abort", () => abort.abort());
-  return reading;
+  const info = callBy(by, more);
+  return new Reading(() => stream(rig.mesh, bytes, info), output, isPaused);
 }
 
 const watch = (rig: DirectoryRig, path: string, call = {}) =>
@@ -178,7 +183,7 @@ test("a watcher is told of a list in pieces, of changes, and of nothing twice", 
   rig.directory.withdraw(named("web").canonical, identityNamed("web"), "one");
   rig.tell();
   await eventually(() => said(first.messages).endsWith("add 2, remove 128, remove 128, remove 45"));
-  first.abort.abort();
+  first.stop();
   await eventually(() => first.end === "ended");
   assert.is(rig.watches.open.endpoints, 0);
 });
@@ -218,7 +223,7 @@ test("a slow watcher skips what is no longer true; one left behind is sent away"
   // Removals of what it was never told of may be among them; additions only of what is there.
   await eventually(() => said(slow.messages).endsWith("add 1"));
   assert.ok(slow.messages.length < 12, said(slow.messages));
-  slow.abort.abort();
+  slow.stop();
   for (let n = 2; n < 4 * REMOVALS_KEPT; n++) {
     rig.announce(endpoint(n), { instance: "churn" });
     rig.directory.withdraw(web, identityNamed("web"), "churn");
@@ -237,7 +242,7 @@ test("a connection, and an identity, have so many streams", async () => {
   assert.is(await refusal(watch(rig, "web")), Status.resourceExhausted);
   const elsewhere = watch(rig, "web", { address: "10.9.9.9:1001" });
   await eventually(() => said(elsewhere.messages) === "unknown");
-  readings[0]?.abort.abort();
+  readings[0]?.stop();
   await eventually(() => rig.watches.open.endpoints === max);
   const again = watch(rig, "web");
   await eventually(() => said(again.messages) === "unknown");
@@ -288,7 +293,7 @@ test("the stream is the lease, and withdrawing ends it well", async () => {
   await eventually(() => again.end === "ended");
   const third = announcing(rig, {});
   await eventually(() => third.messages.length === 1);
-  third.abort.abort();
+  third.stop();
   await eventually(() => rig.directory.leavingCount === 1);
 });
 

@@ -1,5 +1,6 @@
 /** The Announcer: a sidecar's endpoint is there for as long as its stream. */
 import { create, toBinary } from "@bufbuild/protobuf";
+import { assert } from "../../lib/assert.ts";
 import { formatIp, parseIp, unmapIp } from "../../mesh/address.ts";
 import { parseServiceName, type ServiceName } from "../../mesh/service-name.ts";
 import {
@@ -20,7 +21,7 @@ import {
 } from "../directory/endpoint.ts";
 import type { Announced, Entry, LeaseHolder } from "../directory/entry.ts";
 import { OVER } from "../feed.ts";
-import { type Caller, callerOf } from "./caller.ts";
+import { addressOfCaller, type Caller, callerOf } from "./caller.ts";
 import { defaultsOf, invalid, type Mesh, parse } from "./mesh.ts";
 import { Watch } from "./watch.ts";
 
@@ -36,7 +37,7 @@ export function announce(
   const service = announcedService(message.service, caller, mesh);
   const endpoint = endpointOf(message, caller);
   const instance = instanceOf(message.instance);
-  return new LeaseStream(mesh, caller, call, { service, endpoint, instance });
+  return new LeaseStream(mesh, caller, { service, endpoint, instance });
 }
 
 export async function withdraw(
@@ -54,19 +55,22 @@ export async function withdraw(
 
 /** Holds the lease until the stream ends, or something else ends it. */
 class LeaseStream extends Watch implements LeaseHolder {
-  readonly #announced: Announced;
+  /** Until it is entered. */
+  #announced: Announced | null;
   #entry: Entry | null = null;
   #ended: RpcError | null = null;
   #isTold = false;
 
-  constructor(mesh: Mesh, caller: Caller, call: CallInfo, announced: Announced) {
-    super(mesh, caller, call, "lease", []);
+  constructor(mesh: Mesh, caller: Caller, announced: Announced) {
+    super(mesh, caller, "lease", null);
     this.#announced = announced;
   }
 
   protected override begin(): void {
     super.begin();
+    assert(this.#announced !== null, "announced once");
     const entry = this.mesh.directory.announce(this.#announced, this);
+    this.#announced = null;
     if (entry instanceof RpcError) {
       super.end();
       throw entry;
@@ -87,11 +91,11 @@ class LeaseStream extends Watch implements LeaseHolder {
   protected take(): Uint8Array | null | typeof OVER {
     if (this.#ended?.status === Status.ok) return OVER;
     if (this.#ended !== null) throw this.#ended;
-    if (this.#isTold) return null;
+    if (this.#isTold || this.#entry === null) return null;
     this.#isTold = true;
-    const { endpoint, service } = this.#announced;
+    const { endpoint, service } = this.#entry;
     const address = formatIp(endpoint.ip);
-    const state = { accepted: true, service: service.canonical, address };
+    const state = { accepted: true, service: service.name.canonical, address };
     return toBinary(AnnounceStateSchema, create(AnnounceStateSchema, state));
   }
 }
@@ -114,12 +118,13 @@ function serviceNamed(text: string, caller: Caller, mesh: Mesh): ServiceName {
 }
 
 function endpointOf(message: Announcement, caller: Caller): Endpoint {
-  const ip = message.address === "" ? caller.ip : parseIp(message.address);
+  const from = addressOfCaller(caller);
+  const ip = message.address === "" ? from : parseIp(message.address);
   if (ip === null) throw invalid(message.address, "is no IP address");
   const plain = unmapIp(ip);
   const { applicationPort, inboundPort } = message;
   const weight = message.weight === 0 ? WEIGHT_DEFAULT : message.weight;
-  const fault = addressFault(plain, caller.ip);
+  const fault = addressFault(plain, from);
   if (fault !== null) throw invalid(formatIp(plain), fault);
   const wrong = numberFault({ inboundPort, applicationPort, weight });
   if (wrong !== null) throw new RpcError(Status.invalidArgument, wrong);

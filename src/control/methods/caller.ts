@@ -1,4 +1,5 @@
 /** Who calls: only those of the mesh are answered, and under the name that their certificate has. */
+import { assert } from "../../lib/assert.ts";
 import { parseIp, unmapIp } from "../../mesh/address.ts";
 import { identityFor } from "../../mesh/identity.ts";
 import { type ServiceName, serviceName } from "../../mesh/service-name.ts";
@@ -10,9 +11,7 @@ export type Caller = {
   readonly identity: string;
   /** The service that has its name. */
   readonly own: ServiceName;
-  /** Where the connection comes from: 4 or 16 bytes, IPv4 never mapped. */
-  readonly ip: Uint8Array;
-  /** Names the connection. */
+  /** Where the connection comes from, `ip:port`, which names it. */
   readonly connection: string;
 };
 
@@ -24,11 +23,17 @@ const KNOWN_MAX = 10_000;
 export function callerOf({ peer }: CallInfo, trustDomain: string): Caller {
   const dns = peer.isTls ? (peer.identity?.dns ?? null) : null;
   const who = dns === null ? null : workloadNamed(dns, trustDomain);
-  const ip = parseIp(hostOf(peer.address));
-  if (who === null || ip === null) {
+  if (who === null) {
     throw new RpcError(Status.unauthenticated, "only for those who show a certificate of the mesh");
   }
-  return { ...who, ip: unmapIp(ip), connection: peer.address };
+  return { identity: who.identity, own: who.own, connection: peer.address };
+}
+
+/** Returns the address that a caller's connection comes from: 4 or 16 bytes, IPv4 never mapped. */
+export function addressOfCaller({ connection }: Caller): Uint8Array {
+  const ip = parseIp(connection.slice(0, connection.lastIndexOf(":")).replace(/^\[|\]$/g, ""));
+  assert(ip !== null, `a connection from ${connection}`);
+  return unmapIp(ip);
 }
 
 function workloadNamed(identity: string, trustDomain: string) {
@@ -41,9 +46,4 @@ function workloadNamed(identity: string, trustDomain: string) {
   const who = { identity, own };
   known.set(identity, who);
   return who;
-}
-
-/** `ip:port` or `[ip]:port`. */
-function hostOf(address: string): string {
-  return address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
 }

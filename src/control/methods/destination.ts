@@ -17,7 +17,7 @@ export function getDestination(
   const caller = callerOf(call, mesh.trustDomain);
   const { path } = parse(GetDestinationSchema, request);
   const { service } = serviceIn(path, caller, mesh);
-  return new EndpointsWatch(mesh, caller, call, service);
+  return new EndpointsWatch(mesh, caller, service);
 }
 
 class EndpointsWatch extends Watch {
@@ -28,10 +28,12 @@ class EndpointsWatch extends Watch {
   /** What was said of there being no endpoints; null: there are some. */
   #saidExists: boolean | null = null;
 
-  constructor(mesh: Mesh, caller: Caller, call: CallInfo, service: ServiceName) {
-    super(mesh, caller, call, "endpoints", [service.canonical]);
-    this.#service = service;
-    this.#start = mesh.directory.get(service.canonical)?.log.last ?? 0;
+  constructor(mesh: Mesh, caller: Caller, service: ServiceName) {
+    super(mesh, caller, "endpoints", service.canonical);
+    const known = mesh.directory.get(service.canonical);
+    // The directory's own, so that a thousand watchers keep one.
+    this.#service = known?.name ?? service;
+    this.#start = known?.log.last ?? 0;
   }
 
   protected take(): Uint8Array | null {

@@ -2,10 +2,9 @@
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import type { IdentityDefaults } from "../../mesh/identity.ts";
 import { parseServiceAuthority, type ServiceAuthority } from "../../mesh/service-name.ts";
-import type { CallInfo } from "../../rpc/server-handle.ts";
 import { RpcError, Status } from "../../rpc/status.ts";
 import type { Directory } from "../directory/directory.ts";
-import type { Ends, Leaving, Topics } from "../feed.ts";
+import type { Leaving, Topics } from "../feed.ts";
 import type { MeshPolicy } from "../policy/policy.ts";
 import type { Caller } from "./caller.ts";
 import type { Watches } from "./watches.ts";
@@ -57,8 +56,4 @@ export function serviceIn(text: string, caller: Caller, mesh: Mesh): ServiceAuth
 /** Says whether there is, or was, such a service. */
 export function exists({ directory, policy }: Mesh, service: string): boolean {
   return directory.get(service) !== null || policy().knows(service);
-}
-
-export function endsOf({ leaving }: Mesh, { signal }: CallInfo): Ends {
-  return { signal, leaving };
 }

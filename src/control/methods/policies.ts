@@ -52,7 +52,7 @@ export function watchPort(
 ): AsyncIterable<Uint8Array> {
   const caller = callerOf(call, mesh.trustDomain);
   const port = portIn(request, caller, mesh);
-  return new PolicyWatch(mesh, caller, call, "inbound", () => inbound(mesh, caller, port));
+  return new PolicyWatch(mesh, caller, "inbound", () => inbound(mesh, caller, port));
 }
 
 export async function getOutbound(
@@ -71,7 +71,7 @@ export function watchOutbound(
 ): AsyncIterable<Uint8Array> {
   const caller = callerOf(call, mesh.trustDomain);
   const target = targetIn(request, caller, mesh);
-  return new PolicyWatch(mesh, caller, call, "outbound", () => outbound(mesh, target));
+  return new PolicyWatch(mesh, caller, "outbound", () => outbound(mesh, target));
 }
 
 /** Tells what `make` returns, and again when another policy makes something else of it. */
@@ -80,8 +80,8 @@ class PolicyWatch extends Watch {
   #seen: MeshPolicy | null = null;
   #told: Uint8Array | null = null;
 
-  constructor(mesh: Mesh, caller: Caller, call: CallInfo, kind: WatchKind, make: () => Uint8Array) {
-    super(mesh, caller, call, kind, [POLICY_TOPIC]);
+  constructor(mesh: Mesh, caller: Caller, kind: WatchKind, make: () => Uint8Array) {
+    super(mesh, caller, kind, POLICY_TOPIC);
     this.#make = make;
   }
 

@@ -9,7 +9,6 @@ import { addressTopic } from "../directory/directory.ts";
 import { type Caller, callerOf } from "./caller.ts";
 import { weightedAddr } from "./destination-messages.ts";
 import { exists, type Mesh, parse, serviceIn } from "./mesh.ts";
-import { POLICY_TOPIC } from "./policies.ts";
 import { Watch } from "./watch.ts";
 
 /** What is asked for, and the topics of what it may hang on. */
@@ -22,7 +21,7 @@ export function getProfile(
 ): AsyncIterable<Uint8Array> {
   const caller = callerOf(call, mesh.trustDomain);
   const { path } = parse(GetDestinationSchema, request);
-  return new ProfileWatch(mesh, caller, call, asked(path, caller, mesh));
+  return new ProfileWatch(mesh, caller, asked(path, caller, mesh));
 }
 
 class ProfileWatch extends Watch {
@@ -30,8 +29,8 @@ class ProfileWatch extends Watch {
   #told: Uint8Array | null = null;
   #isStale = true;
 
-  constructor(mesh: Mesh, caller: Caller, call: CallInfo, { make, topic }: Asked) {
-    super(mesh, caller, call, "profile", [topic, POLICY_TOPIC]);
+  constructor(mesh: Mesh, caller: Caller, { make, topic }: Asked) {
+    super(mesh, caller, "profile", topic);
     this.#make = make;
   }
 
