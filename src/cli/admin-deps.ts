@@ -49,7 +49,10 @@ export function adminDeps(running: Running): AdminDeps {
       const isKnown = identity === null || identity.isReady;
       const reasons: string[] = [];
       if (!isServing) reasons.push("starting, draining, or without a worker");
-      if (!isKnown) reasons.push("without a valid certificate");
+      if (!isKnown) {
+        const why = identity?.source.status.lastError ?? null;
+        reasons.push(`without a valid certificate${why === null ? "" : `: ${why}`}`);
+      }
       if (!registry.isPolicyKnown) reasons.push("without the policy of the application's port");
       return { ready: reasons.length === 0, reasons };
     },

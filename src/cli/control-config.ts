@@ -118,7 +118,8 @@ function task<Verb extends string>(
     const [given = "", word = null] = values.words;
     const verb = verbs.find((each) => each === given);
     if (verb === undefined) {
-      values.refuse(`${command}: ${quote(given)}: expected one of ${verbs.join(", ")}`);
+      const known = verbs.length === 1 ? verbs.join() : `one of ${verbs.join(", ")}`;
+      values.refuse(`${command}: ${quote(given)}: expected ${known}`);
     }
     if (word !== null && !WITH_WORD.has(given)) {
       values.refuse(`${command} ${given}: unexpected argument ${quote(word)}`);

@@ -195,6 +195,12 @@ test("without a certificate the application does not start; SIGTERM ends the wai
   const args = ["--name=web", "--workers=1", "--", "sh", "-c", "echo started >&2"];
   const program = await startProgram(args, { OUTRIGGER_TOKEN: token });
   await eventually(() => /no certificate was issued/.test(program.log()), { withinMs: 5_000 });
+  const answer = await program.admin("/ready?verbose");
+  assert.is(answer.status, 503);
+  const why = /reason: without a valid certificate: 127.0.0.1:\d+: connecting failed/;
+  assert.match(await answer.text(), why);
+  assert.match(program.log(), /warn {2}not ready yet reason="without a valid certificate/);
+  assert.not.match(program.log(), /info {2}ready /);
   assert.is(await program.stop(), 143, program.log());
   assert.not.match(program.log(), "started");
 });
