@@ -5,6 +5,13 @@
 
 /** Changes that happen within so long are told together: a service that starts is many. */
 export const COALESCE_MS = 5;
+/**
+ * After a change was told, a topic rests for so long for each who was told: whoever announces and
+ * withdraws without end would else keep both threads busy with that, and all others waiting.
+ */
+export const REST_MS_EACH = 0.05;
+/** … but what is new is told within 100 ms, however many there are. */
+export const REST_MS_MAX = 80;
 
 /** Who is told that there may be news. */
 export type Waiting = { wake(): void };
@@ -13,12 +20,19 @@ export type Waiting = { wake(): void };
 export class Topics {
   readonly #waiting = new Map<string, Set<Waiting>>();
   readonly #changed = new Set<string>();
+  /** Until when topics rest that were told to many. */
+  readonly #restUntilMs = new Map<string, number>();
   readonly #later: (run: () => void) => void;
+  readonly #nowMs: () => number;
   #isAllChanged = false;
   #isPlanned = false;
 
-  constructor(later: (run: () => void) => void = (run) => void setTimeout(run, COALESCE_MS)) {
+  constructor(
+    later: (run: () => void) => void = (run) => void setTimeout(run, COALESCE_MS),
+    nowMs: () => number = () => performance.now(),
+  ) {
     this.#later = later;
+    this.#nowMs = nowMs;
   }
 
   subscribe(topic: string, waiting: Waiting): void {
@@ -30,7 +44,10 @@ export class Topics {
   unsubscribe(topic: string, waiting: Waiting): void {
     const all = this.#waiting.get(topic);
     all?.delete(waiting);
-    if (all?.size === 0) this.#waiting.delete(topic);
+    if (all?.size !== 0) return;
+    this.#waiting.delete(topic);
+    this.#changed.delete(topic);
+    this.#restUntilMs.delete(topic);
   }
 
   /** Says whether somebody waits for it. */
@@ -58,11 +75,26 @@ export class Topics {
   }
 
   #tell(): void {
-    const topics = this.#isAllChanged ? [...this.#waiting.keys()] : [...this.#changed];
+    const nowMs = this.#nowMs();
+    const isResting = (topic: string): boolean => (this.#restUntilMs.get(topic) ?? 0) > nowMs;
+    const topics = this.#isAllChanged
+      ? [...this.#waiting.keys()]
+      : [...this.#changed].filter((topic) => !isResting(topic));
     this.#isPlanned = false;
     this.#isAllChanged = false;
-    this.#changed.clear();
-    for (const topic of topics) for (const each of this.#waiting.get(topic) ?? []) each.wake();
+    for (const topic of topics) {
+      this.#changed.delete(topic);
+      const waiting = this.#waiting.get(topic);
+      this.#rest(topic, waiting?.size ?? 0, nowMs);
+      for (const each of waiting ?? []) each.wake();
+    }
+    if (this.#changed.size > 0) this.#plan();
+  }
+
+  #rest(topic: string, count: number, nowMs: number): void {
+    const restMs = Math.min(count * REST_MS_EACH, REST_MS_MAX);
+    if (restMs > COALESCE_MS) this.#restUntilMs.set(topic, nowMs + restMs);
+    else this.#restUntilMs.delete(topic);
   }
 }
 
