@@ -163,7 +163,7 @@ const bad: readonly (readonly [text: string, line: number, reason: RegExp])[] = 
   ["services:\n", 1, /expected services by their names/],
   ["services: [web]\n", 1, /expected services by their names/],
   ["web: {}\n", 1, /"web" is not one of services/],
-  ["services: {}\nservices: {}\n", 2, /unique/],
+  ["services: {}\nservices: {}\n", 2, /"services" is there twice/],
   ["services: {}\n---\nservices: {}\n", 2, /documents/],
   ["services: {\n  web: {\n", 3, /./],
   ["services:\n\tweb: {}\n", 2, /[Tt]ab/],
@@ -204,7 +204,9 @@ const bad: readonly (readonly [text: string, line: number, reason: RegExp])[] = 
   [webWith("ports: { 0x50: {} }"), 4, /"0x50" is no port/],
   [webWith("ports: { http: {} }"), 4, /"http" is no port/],
   [webWith("ports: { 80: { timeout: 1s } }"), 4, /"timeout" is not one of allow/],
-  [webWith("ports:\n      80: {}\n      80: {}"), 6, /unique/],
+  [webWith("ports:\n      80: {}\n      80: {}"), 6, /there twice/],
+  [webWith("ports: { 80: {}, '80': {} }"), 4, /there twice/],
+  [webWith("allow: [shop]\n    allow: [ops]"), 5, /"allow" is there twice/],
   [webWith("retries: 3"), 4, /expected limit, on/],
   [webWith("retries: { limit: 11 }"), 4, /from 0 to 10/],
   [webWith("retries: { limit: -1 }"), 4, /from 0 to 10/],
@@ -264,6 +266,15 @@ test("nothing that is nested or cut throws", () => {
     const character = String.fromCharCode(random.between(1, 127));
     parsePolicy(WHOLE.slice(0, at) + character + WHOLE.slice(at + 1), DEFAULTS);
   }
+});
+
+test("the longest file takes seconds at the most", () => {
+  const names = Array.from({ length: 90_000 }, (_, i) => `  s${i}: {}\n`);
+  const startMs = performance.now();
+  const refused = parsePolicy(`services:\n${names.join("")}`, DEFAULTS);
+  assert.ok(!(refused instanceof MeshPolicy));
+  assert.match(refused.reason, /more than 16384 services/);
+  assert.ok(performance.now() - startMs < 10_000, `${performance.now() - startMs} ms`);
 });
 
 test("what docs/policy.md shows is a policy", () => {

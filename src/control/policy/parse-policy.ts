@@ -32,7 +32,13 @@ export function parsePolicy(text: string, defaults: IdentityDefaults): MeshPolic
 
 function policyOf(text: string, defaults: IdentityDefaults): MeshPolicy {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: "1.2" });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    version: "1.2",
+    // It compares each key with all others, and takes 80 and "80" for two.
+    uniqueKeys: false,
+  });
   const [bad] = [...document.errors, ...document.warnings];
   if (bad !== undefined) {
     throw new PolicyFault(lines.linePos(bad.pos[0]).line || 1, bad.message.replace(/\s+/g, " "));

@@ -40,11 +40,18 @@ export class Place {
     throw new PolicyFault(this.line, reason);
   }
 
-  /** The entries of a mapping. `what` says what is expected. */
+  /** The entries of a mapping, each with a key of its own. `what` says what is expected. */
   entries(what: string): readonly Item[] {
     const node = this.#plain();
     if (!isMap(node)) return this.fail(`expected ${what}`);
-    return node.items.map((pair) => this.#item(pair as Pair));
+    const seen = new Set<string>();
+    return node.items.map((pair) => {
+      const item = this.#item(pair as Pair);
+      const { key, keyLine } = item;
+      if (seen.has(key)) throw new PolicyFault(keyLine, `${quoted(key)} is there twice`);
+      seen.add(key);
+      return item;
+    });
   }
 
   /** The entries of a mapping whose keys are among `keys`. */
