@@ -114,4 +114,24 @@ test("a change is pushed within 100 ms", async () => {
   watching.cancel();
 });
 
+test("the admin API lists services as JSON and as text, and counts them", async () => {
+  const announced = announce(randomBytes(16), 7_000);
+  await eventually(() => announced.messages().length === 1);
+  const port = /listening: admin \S*:(\d+)/.exec(control.log)?.[1];
+  const get = async (path: string): Promise<string> =>
+    (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+  const { services } = JSON.parse(await get("/services"));
+  const web = services.find(({ name }: { name: string }) => name.startsWith("web.default."));
+  assert.is(web.endpoints[0].address, "127.0.0.1:7000");
+  assert.is(web.endpoints[0].leaving, false);
+  assert.match(await get("/services?format=text"), /^ {2}127\.0\.0\.1:7000 {2}inbound 4143 {2}/m);
+  assert.match(await get("/ready?verbose"), /^policy: none/m);
+  const metrics = await get("/metrics");
+  assert.match(metrics, /^outrigger_control_endpoints 1$/m);
+  assert.match(metrics, /^outrigger_control_watches\{kind="lease"\} 1$/m);
+  assert.match(metrics, /^outrigger_control_push_lag_seconds_count [1-9]/m);
+  announced.cancel();
+  await eventually(async () => (await get("/services?format=text")).includes("leaving"));
+});
+
 test.run();
