@@ -6,7 +6,7 @@
  * root and iproute2; without them it fails, it is never skipped.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -91,11 +91,12 @@ test("an application on one machine is called by its name from the other, by mut
     OUTRIGGER_TOKEN: token("web"),
   });
   await eventually(() => /announced/.test(web()), { withinMs: 20_000, what: `web: ${web()}` });
-  const shopToken = token("shop");
+  const tokenFile = join(home, "shop.token");
+  writeFileSync(tokenFile, token("shop"));
   const [command, flags] = commandLine([
     "run",
     "--name=shop",
-    `--token=${shopToken}`,
+    `--token=@${tokenFile}`,
     "--",
     "curl",
     "-sS",
