@@ -5,7 +5,7 @@
  * the limit), how long a change takes to be told, and its longest stall.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -90,6 +90,7 @@ const folders = await Promise.all(
   [...ANNOUNCERS, "shop"].map(async (name) => {
     const token = await control.do("token", "create", `--name=${name}`);
     const folder = mkdtempSync(join(tmpdir(), "outrigger-scale-"));
+    process.on("exit", () => rmSync(folder, { recursive: true }));
     writeCredentials(folder, await joinMesh(token, name));
     return folder;
   }),
