@@ -41,8 +41,8 @@ export async function collect({ traffic, mesh, backends, seconds }: Source): Pro
     mesh.replicas.map(async (replica, index): Promise<ReplicaFigures> => {
       const address = `127.0.0.1:${replica.port("inbound")}`;
       const identity = await read<IdentityView>(replica, "/identity");
-      const [leaf] = identity?.chain ?? [];
-      const bornMs = leaf === undefined ? Number.NaN : Date.parse(leaf.not_before);
+      // Not from its beginning, which is dated back for clocks that are slow.
+      const bornMs = Date.parse(identity?.last_refresh ?? "");
       return {
         label: backends[index]?.label ?? "",
         address: replica.isRunning ? address : "",
