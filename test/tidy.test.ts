@@ -104,6 +104,30 @@ test("imports point down the ranks, and pure folders import nothing else", () =>
   );
 });
 
+/** Packages that are loaded at once with a file, by what it imports and what that imports. */
+function packagesAtOnce(file: string): ReadonlySet<string> {
+  const packages = new Set<string>();
+  const seen = new Set([file]);
+  for (const each of seen) {
+    for (const specifier of importsOf(read(each), { withTypes: false, withDynamic: false })) {
+      if (specifier.startsWith(".")) seen.add(resolveImport(each, specifier));
+      else packages.add(specifier);
+    }
+  }
+  return packages;
+}
+
+test("a sidecar loads nothing at its start that only other commands need", () => {
+  const needless = ["@peculiar/x509", "reflect-metadata", "yaml", "@bufbuild/protobuf"];
+  const loaded = packagesAtOnce("src/cli/main.ts");
+  assert.ok(loaded.has("msgpackr"), "the walk goes deep");
+  assert.equal(
+    needless.filter((name) => loaded.has(name)),
+    [],
+  );
+  assert.ok(packagesAtOnce("src/cli/demo.ts").has("@peculiar/x509"), "the walk finds it");
+});
+
 test("the rules of imports catch what breaks them", () => {
   const table: [string, string, number][] = [
     ["src/net/a.ts", 'import { a } from "../shared/a.ts";', 0],

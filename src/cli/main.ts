@@ -1,7 +1,6 @@
 /** The program: reads the command line, does what it says, exits with its status. */
 import { checkCommand } from "./check-command.ts";
 import { EXIT_USAGE, parseCommandLine } from "./command-line.ts";
-import { demo } from "./demo.ts";
 import { type CommandResult, identityCommand } from "./identity-command.ts";
 import { run } from "./run.ts";
 import { StartError } from "./start-error.ts";
@@ -24,7 +23,7 @@ async function main(): Promise<number> {
       case "run":
         return await run(line.config);
       case "demo":
-        return await demo(line.config);
+        return await (await import("./demo.ts")).demo(line.config);
       case "control":
         return await (await import("./control-command.ts")).control(line.config);
       case "control task":

@@ -26,12 +26,16 @@ export function withoutComments(text: string): string {
 }
 
 /** What a file imports or exports from, static or `import()` of a literal; with types unless not. */
-export function importsOf(text: string, { withTypes = true } = {}): readonly string[] {
+export function importsOf(
+  text: string,
+  { withTypes = true, withDynamic = true } = {},
+): readonly string[] {
   const plain = withoutComments(text);
   const code = withTypes ? plain : plain.replace(/^(?:import|export) type\b[^;]*;/gm, "");
   const statics = code.matchAll(/^(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']/gm);
-  const others = code.matchAll(/(?:^import\s*|\bimport\(\s*)["']([^"']+)["']/gm);
-  return [...statics, ...others].map(([, specifier]) => specifier ?? "");
+  const others = code.matchAll(/^import\s*["']([^"']+)["']/gm);
+  const dynamics = withDynamic ? code.matchAll(/\bimport\(\s*["']([^"']+)["']/gm) : [];
+  return [...statics, ...others, ...dynamics].map(([, specifier]) => specifier ?? "");
 }
 
 /** The path from the root that a relative import of a file means. */
