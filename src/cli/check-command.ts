@@ -32,16 +32,27 @@ const DETAIL_CHARS_MAX = 200;
 type Level = "ok" | "warn" | "FAIL";
 type Finding = { readonly level: Level; readonly what: string; readonly detail: string };
 
+/**
+ * Whoever runs health checks mostly gives them a second, the start of this program included, and
+ * counts one that takes longer as failed without a word of why.
+ */
+const READY_TIMEOUT_MS = 700;
+
 export type CheckOptions = {
   /** `http://HOST:PORT`. */
   readonly adminUrl?: string;
+  /** Only whether it is ready, by one question and in one line. */
+  readonly isReadyOnly?: boolean;
   /** For each question. */
   readonly timeoutMs?: number;
 };
 
 /** Never rejects. An admin API that cannot be reached is one line and a failure. */
 export async function checkCommand(options: CheckOptions = {}): Promise<CommandResult> {
-  const { adminUrl = ADMIN_URL_DEFAULT, timeoutMs } = options;
+  const { adminUrl = ADMIN_URL_DEFAULT, isReadyOnly = false, timeoutMs } = options;
+  if (isReadyOnly) {
+    return report((await readiness(adminUrl, timeoutMs ?? READY_TIMEOUT_MS)).slice(0, 1));
+  }
   const live = await ask(adminUrl, "/live", timeoutMs);
   if ("error" in live) return report([{ level: "FAIL", what: "sidecar", detail: live.error }]);
   const isLive = live.status === 200;
@@ -68,6 +79,7 @@ function answerText(adminUrl: string, status: number): string {
   return status === 200 ? adminUrl : `${adminUrl}: HTTP ${status}`;
 }
 
+/** Whether it is ready, which comes first, and what it says beside that. */
 async function readiness(adminUrl: string, timeoutMs?: number): Promise<readonly Finding[]> {
   const answer = await ask(adminUrl, "/ready?verbose", timeoutMs);
   if ("error" in answer) return [{ level: "FAIL", what: "ready", detail: answer.error }];
@@ -77,8 +89,10 @@ async function readiness(adminUrl: string, timeoutMs?: number): Promise<readonly
       .filter((line) => line.startsWith(`${what}: `))
       .map((line) => line.slice(what.length + 2, what.length + 2 + DETAIL_CHARS_MAX));
   const isReady = answer.status === 200;
-  const reasons = saidOf("reason").join("; ") || `HTTP ${answer.status}`;
-  const detail = isReady ? "yes" : reasons.slice(0, DETAIL_CHARS_MAX);
+  // A control plane says its one reason in the same line.
+  const reasons = [...saidOf("reason"), ...saidOf("not ready")].join("; ");
+  const why = reasons.slice(0, DETAIL_CHARS_MAX) || `HTTP ${answer.status}`;
+  const detail = isReady ? "yes" : why;
   return [
     { level: isReady ? "ok" : "FAIL", what: "ready", detail },
     // It serves on without a control plane, by what it knows.

@@ -41,7 +41,7 @@ export type CommandLine =
   | { readonly kind: "control"; readonly config: ControlRun }
   | { readonly kind: "control task"; readonly config: ControlTask }
   | { readonly kind: "identity"; readonly config: LookConfig & { readonly isJson: boolean } }
-  | { readonly kind: "check"; readonly config: LookConfig }
+  | { readonly kind: "check"; readonly config: LookConfig & { readonly isReadyOnly: boolean } }
   | { readonly kind: "stat"; readonly config: StatConfig }
   | { readonly kind: "top"; readonly config: TopConfig }
   | { readonly kind: "tap"; readonly config: TapConfig }

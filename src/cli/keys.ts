@@ -6,7 +6,7 @@ import { WORKERS_MAX } from "../shared/layout.ts";
 import { ANCHOR, CONTROL, ISSUER, POLICY, TOKEN } from "./control-keys.ts";
 import { IDENTITY } from "./identity-keys.ts";
 import { LOG } from "./log-keys.ts";
-import { IDENTITY_COMMAND, LOOK, STAT, TAP, TOP } from "./look-keys.ts";
+import { CHECK, IDENTITY_COMMAND, STAT, TAP, TOP } from "./look-keys.ts";
 import { MESH } from "./mesh-keys.ts";
 import {
   application,
@@ -251,7 +251,7 @@ export const COMMANDS = {
     summary: "whether a running sidecar is well; exits 1 if not",
     usage: "check [flags]",
     example: "outrigger check --admin 127.0.0.1:4191",
-    flags: Object.values<Flag>(LOOK),
+    flags: Object.values<Flag>(CHECK),
   },
   stat: {
     summary: "what running sidecars carry: rates, success, latencies, connections, by service",

@@ -3,7 +3,7 @@ import type { TapFilter } from "../admin/tap-query.ts";
 import { formatHostPort, type HostPort } from "../mesh/address.ts";
 import { TAP_ALL } from "../mesh/tap.ts";
 import { type Configured, configure, type Environment, type Values } from "./config.ts";
-import { IDENTITY_COMMAND, LOOK, STAT, TAP, TOP } from "./look-keys.ts";
+import { CHECK, IDENTITY_COMMAND, LOOK, STAT, TAP, TOP } from "./look-keys.ts";
 import { Wrong } from "./values.ts";
 
 export type LookConfig = {
@@ -43,8 +43,14 @@ export function identityConfig(
 }
 
 /** Reads the arguments that follow `check`. */
-export function checkConfig(argv: readonly string[], env: Environment): Configured<LookConfig> {
-  return configure("check", argv, env, (values) => ({ adminUrl: urlOf(values.one(LOOK.admin)) }));
+export function checkConfig(
+  argv: readonly string[],
+  env: Environment,
+): Configured<LookConfig & { readonly isReadyOnly: boolean }> {
+  return configure("check", argv, env, (values) => ({
+    adminUrl: urlOf(values.one(CHECK.admin)),
+    isReadyOnly: values.one(CHECK.ready),
+  }));
 }
 
 /** Reads the arguments that follow `stat`. */

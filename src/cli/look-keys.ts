@@ -28,6 +28,18 @@ export const LOOK = {
   },
 } as const satisfies Readonly<Record<string, Flag>>;
 
+export const CHECK = {
+  ...LOOK,
+  ready: {
+    name: "--ready",
+    variable: "OUTRIGGER_CHECK_READY",
+    placeholder: null,
+    fallback: "off",
+    help: "only whether it is ready, within a second and in one line; also of a control plane",
+    parse: onOff,
+  },
+} as const satisfies Readonly<Record<string, Flag>>;
+
 export const IDENTITY_COMMAND = {
   ...LOOK,
   json: json("OUTRIGGER_IDENTITY_JSON", "the admin API's answer as it is"),

@@ -80,6 +80,32 @@ test("one that is not ready, not alive or not there fails", async () => {
   });
 });
 
+test("readiness alone is one question and one line, of a sidecar and of a control plane", async () => {
+  const ask = (): Promise<unknown> => checkCommand({ adminUrl, isReadyOnly: true });
+  // Neither is looked at: a certificate near its end is no reason to be replaced.
+  admin.answers.live = 500;
+  admin.answers.identity = { ...VIEW, state: "expiring" };
+  admin.answers.ready = [200, "ready\ncontrol: away for 61s: refused\n"];
+  assert.equal(await ask(), { status: 0, text: "ok   ready: yes\n" });
+  admin.answers.ready = [503, "not ready\nreason: no certificate\nreason: \u001b[2J\nadmin: x\n"];
+  const text = "FAIL ready: no certificate; \\u001b[2J\n";
+  assert.equal(await ask(), { status: 1, text });
+  admin.answers.ready = [503, "not ready: draining\nservices: 0\n"];
+  assert.equal(await ask(), { status: 1, text: "FAIL ready: draining\n" });
+  admin.answers.ready = [404, ""];
+  assert.equal(await ask(), { status: 1, text: "FAIL ready: HTTP 404\n" });
+});
+
+test("readiness alone is answered within a second, also by silence", async () => {
+  admin.answers.isSilent = true;
+  const startMs = performance.now();
+  assert.equal(await checkCommand({ adminUrl, isReadyOnly: true }), {
+    status: 1,
+    text: `FAIL ready: ${adminUrl}: no answer within 700 ms\n`,
+  });
+  assert.ok(performance.now() - startMs < 1_000);
+});
+
 test("an identity that cannot be read fails, one that is not wanted is a warning", async () => {
   admin.answers.identity = [404, ""];
   const unread = await checkCommand({ adminUrl });

@@ -1,5 +1,5 @@
 import * as assert from "uvu/assert";
-import { statConfig, tapConfig, topConfig } from "../../src/cli/look-config.ts";
+import { checkConfig, statConfig, tapConfig, topConfig } from "../../src/cli/look-config.ts";
 import { TAP_ALL } from "../../src/mesh/tap.ts";
 import { suite } from "../support/test.ts";
 
@@ -28,6 +28,18 @@ test("several sidecars, by flags or by the variable, each once", () => {
   assert.equal(given.ok && given.config.adminUrls, two);
   const variable = tapConfig([], { OUTRIGGER_ADMIN: "127.0.0.1:1;[::1]:2" });
   assert.equal(variable.ok && variable.config.adminUrls, two);
+});
+
+test("a check finds the sidecar by the variable that told the sidecar where to listen", () => {
+  assert.equal(checkConfig([], { OUTRIGGER_ADMIN: "0.0.0.0:4291" }), {
+    ok: true,
+    config: { adminUrl: "http://0.0.0.0:4291", isReadyOnly: false },
+  });
+  const control = checkConfig(["--ready", "--admin=127.0.0.1:4192"], {});
+  assert.equal(control, {
+    ok: true,
+    config: { adminUrl: "http://127.0.0.1:4192", isReadyOnly: true },
+  });
 });
 
 test("what is tapped", () => {
