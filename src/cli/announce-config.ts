@@ -1,7 +1,7 @@
 /** What a sidecar tells the control plane of itself, as configured. */
 import type { RunConfig, Values } from "./config.ts";
 import type { IdentityConfig } from "./identity-config.ts";
-import { RUN } from "./keys.ts";
+import { RUN } from "./run-keys.ts";
 
 export type AnnounceConfig = {
   /** Whether --service was given. */

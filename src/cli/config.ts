@@ -12,6 +12,7 @@ import type { InboundPolicy } from "../mesh/snapshot.ts";
 import { ENDPOINTS_MAX } from "../shared/layout.ts";
 import { type AnnounceConfig, announceOf, announceProblem } from "./announce-config.ts";
 import { type Failure, failure, type ParsedFlags, parseFlags } from "./args.ts";
+import { DEMO } from "./demo-keys.ts";
 import {
   type IdentityConfig,
   identityOf,
@@ -19,9 +20,10 @@ import {
   policyOf,
   resolved,
 } from "./identity-config.ts";
-import { type CommandName, DEMO, ENTRY_SEPARATOR, FLAGS, type Flag, RUN } from "./keys.ts";
+import { type CommandName, ENTRY_SEPARATOR, FLAGS, type Flag } from "./keys.ts";
 import { listenersProblem } from "./listeners-problem.ts";
 import { nearest } from "./nearest.ts";
+import { RUN } from "./run-keys.ts";
 import { type StateConfig, stateOf } from "./state-config.ts";
 import { type ForwardConfig, quote, type UpstreamEndpoint, Wrong } from "./values.ts";
 

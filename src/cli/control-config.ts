@@ -4,8 +4,16 @@ import type { ControlConfig } from "../control/serve.ts";
 import type { LogLevel } from "../lib/log.ts";
 import type { HostPort } from "../mesh/address.ts";
 import { type Configured, configure, type Environment, type Values } from "./config.ts";
-import { ANCHOR, CONTROL, TOKEN } from "./control-keys.ts";
-import type { Flag } from "./keys.ts";
+import {
+  ANCHOR,
+  ANCHOR_VERBS,
+  CONTROL,
+  ISSUER_VERBS,
+  POLICY_VERBS,
+  TOKEN,
+  TOKEN_VERBS,
+} from "./control-keys.ts";
+import type { Flag, Verb } from "./keys.ts";
 import { stateHome } from "./state-home.ts";
 import { quote } from "./values.ts";
 
@@ -56,7 +64,7 @@ export function controlConfig(argv: readonly string[], env: Environment): Config
 
 /** Reads the arguments that follow `control token`. */
 export function tokenTask(argv: readonly string[], env: Environment): Configured<ControlTask> {
-  return task("control token", ["create", "list", "revoke"], argv, env, (values, verb, word) => {
+  return task("control token", TOKEN_VERBS, argv, env, (values, verb, word) => {
     const dir = dirOf(values, env);
     if (verb === "list") return { dir, kind: "list-tokens" };
     if (verb === "revoke") {
@@ -77,8 +85,7 @@ export function tokenTask(argv: readonly string[], env: Environment): Configured
 
 /** Reads the arguments that follow `control anchor`. */
 export function anchorTask(argv: readonly string[], env: Environment): Configured<ControlTask> {
-  const verbs = ["list", "add", "promote", "remove"] as const;
-  return task("control anchor", verbs, argv, env, (values, verb, word) => {
+  return task("control anchor", ANCHOR_VERBS, argv, env, (values, verb, word) => {
     const dir = dirOf(values, env);
     const force = values.one(ANCHOR.force);
     if (verb === "promote") return { dir, kind: "promote-anchor", force };
@@ -89,7 +96,7 @@ export function anchorTask(argv: readonly string[], env: Environment): Configure
 
 /** Reads the arguments that follow `control issuer`. */
 export function issuerTask(argv: readonly string[], env: Environment): Configured<ControlTask> {
-  return task("control issuer", ["renew"], argv, env, (values) => ({
+  return task("control issuer", ISSUER_VERBS, argv, env, (values) => ({
     dir: dirOf(values, env),
     kind: "renew-issuer",
   }));
@@ -97,34 +104,32 @@ export function issuerTask(argv: readonly string[], env: Environment): Configure
 
 /** Reads the arguments that follow `control policy`. */
 export function policyTask(argv: readonly string[], env: Environment): Configured<ControlTask> {
-  return task("control policy", ["check"], argv, env, (values, _verb, word) => ({
+  return task("control policy", POLICY_VERBS, argv, env, (values, _verb, word) => ({
     dir: dirOf(values, env),
     kind: "check-policy",
     path: word,
   }));
 }
 
-/** Verbs that one more word may follow. */
-const WITH_WORD: ReadonlySet<string> = new Set(["revoke", "remove", "check"]);
-
-function task<Verb extends string>(
+function task<Name extends string>(
   command: "control token" | "control anchor" | "control issuer" | "control policy",
-  verbs: readonly Verb[],
+  verbs: readonly (Verb & { readonly name: Name })[],
   argv: readonly string[],
   env: Environment,
-  build: (values: Values, verb: Verb, word: string | null) => ControlTask,
+  build: (values: Values, verb: Name, word: string | null) => ControlTask,
 ): Configured<ControlTask> {
   const make = (values: Values): ControlTask => {
     const [given = "", word = null] = values.words;
-    const verb = verbs.find((each) => each === given);
+    const verb = verbs.find(({ name }) => name === given);
     if (verb === undefined) {
-      const known = verbs.length === 1 ? verbs.join() : `one of ${verbs.join(", ")}`;
+      const names = verbs.map(({ name }) => name);
+      const known = names.length === 1 ? names.join() : `one of ${names.join(", ")}`;
       values.refuse(`${command}: ${quote(given)}: expected ${known}`);
     }
-    if (word !== null && !WITH_WORD.has(given)) {
+    if (word !== null && verb?.placeholder === null) {
       values.refuse(`${command} ${given}: unexpected argument ${quote(word)}`);
     }
-    return build(values, verb ?? (given as Verb), word);
+    return build(values, verb?.name ?? (given as Name), word);
   };
   return configure(command, argv, env, make, 2);
 }

@@ -1,6 +1,6 @@
 /** The flags of `control` and of what is done beside a control plane in its folder. */
 import { NAMESPACE_DEFAULT, TRUST_DOMAIN_DEFAULT } from "../mesh/identity.ts";
-import type { Flag } from "./keys.ts";
+import type { Flag, Verb } from "./keys.ts";
 import { LOG } from "./log-keys.ts";
 import { duration, label, listener, onOff, path, target, trustDomain } from "./values.ts";
 
@@ -92,7 +92,8 @@ export const TOKEN = {
     variable: "OUTRIGGER_TOKEN_NAME",
     placeholder: "NAME",
     fallback: null,
-    help: "create: the service that may join with it",
+    verbs: ["create"],
+    help: "the service that may join with it",
     parse: label,
   },
   namespace: {
@@ -100,7 +101,8 @@ export const TOKEN = {
     variable: "OUTRIGGER_NAMESPACE",
     placeholder: "NAME",
     fallback: NAMESPACE_DEFAULT,
-    help: "create: the namespace of --name",
+    verbs: ["create"],
+    help: "the namespace of --name",
     parse: label,
   },
   ttl: {
@@ -108,7 +110,8 @@ export const TOKEN = {
     variable: "OUTRIGGER_TOKEN_TTL",
     placeholder: "DURATION",
     fallback: "1h",
-    help: "create: how long it can be used; certificates got with it are renewed without it",
+    verbs: ["create"],
+    help: "how long it can be used; certificates got with it are renewed without it",
     parse: duration(TTL_MIN_MS, TTL_MAX_MS),
   },
   wait: {
@@ -116,7 +119,8 @@ export const TOKEN = {
     variable: "OUTRIGGER_TOKEN_WAIT",
     placeholder: "DURATION",
     fallback: "10s",
-    help: "create: how long a control plane may take that has only just been started",
+    verbs: ["create"],
+    help: "how long a control plane may take that has only just been started",
     parse: duration(0, HOUR_MS),
   },
   address: {
@@ -125,7 +129,8 @@ export const TOKEN = {
     placeholder: "HOST:PORT",
     fallback: null,
     fallbackText: "what the control plane advertises",
-    help: "create: where the sidecar connects",
+    verbs: ["create"],
+    help: "where the sidecar connects",
     parse: target,
   },
 } as const satisfies Readonly<Record<string, Flag>>;
@@ -137,7 +142,8 @@ export const ANCHOR = {
     variable: "OUTRIGGER_ANCHOR_FORCE",
     placeholder: null,
     fallback: "off",
-    help: "promote, remove: does not wait until all certificates from before have expired",
+    verbs: ["promote", "remove"],
+    help: "does not wait until all certificates from before have expired",
     parse: onOff,
   },
 } as const satisfies Readonly<Record<string, Flag>>;
@@ -145,3 +151,28 @@ export const ANCHOR = {
 export const ISSUER = { dir } as const satisfies Readonly<Record<string, Flag>>;
 
 export const POLICY = { dir } as const satisfies Readonly<Record<string, Flag>>;
+
+export const TOKEN_VERBS = [
+  { name: "create", summary: "makes a token and prints it, once", placeholder: null },
+  { name: "list", summary: "the tokens there are, never their secrets", placeholder: null },
+  { name: "revoke", summary: "a token can be used no more", placeholder: "ID" },
+] as const satisfies readonly Verb[];
+
+export const ANCHOR_VERBS = [
+  {
+    name: "list",
+    summary: "the anchors, and which one the issuer is signed by",
+    placeholder: null,
+  },
+  { name: "add", summary: "makes a new anchor, which all sidecars learn of", placeholder: null },
+  { name: "promote", summary: "the newest anchor signs the issuer from now on", placeholder: null },
+  { name: "remove", summary: "takes old anchors away: all, or one", placeholder: "SHA256" },
+] as const satisfies readonly Verb[];
+
+export const ISSUER_VERBS = [
+  { name: "renew", summary: "makes a new certificate now", placeholder: null },
+] as const satisfies readonly Verb[];
+
+export const POLICY_VERBS = [
+  { name: "check", summary: "reads a file; without one, that in --dir", placeholder: "FILE" },
+] as const satisfies readonly Verb[];

@@ -14,7 +14,7 @@ import {
 } from "../mesh/identity.ts";
 import type { EndpointPeer, InboundPolicy } from "../mesh/snapshot.ts";
 import type { RunConfig, Values } from "./config.ts";
-import { RUN } from "./keys.ts";
+import { RUN } from "./run-keys.ts";
 import { quote, type UpstreamConfig, type Who } from "./values.ts";
 
 export type IdentityConfig = {

@@ -7,7 +7,7 @@ import {
   unmapIp,
 } from "../mesh/address.ts";
 import type { RunConfig } from "./config.ts";
-import { RUN } from "./keys.ts";
+import { RUN } from "./run-keys.ts";
 import { quote } from "./values.ts";
 
 /** Two listeners on one address and port; found here, before the first of them is bound. */

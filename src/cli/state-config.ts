@@ -2,7 +2,7 @@
 import { isAbsolute, join } from "node:path";
 import type { Environment, Values } from "./config.ts";
 import type { IdentityConfig } from "./identity-config.ts";
-import { RUN } from "./keys.ts";
+import { RUN } from "./run-keys.ts";
 
 export type StateConfig = {
   /** null: nothing is kept. */

@@ -1,7 +1,15 @@
 import * as assert from "uvu/assert";
 import { parseCommandLine } from "../../src/cli/command-line.ts";
 import { helpText } from "../../src/cli/help.ts";
-import { COMMAND_NAMES, COMMANDS, FLAGS, type Flag, RUN } from "../../src/cli/keys.ts";
+import {
+  COMMAND_NAMES,
+  COMMANDS,
+  type Command,
+  FLAGS,
+  type Flag,
+  type Verb,
+} from "../../src/cli/keys.ts";
+import { RUN } from "../../src/cli/run-keys.ts";
 import { Wrong } from "../../src/cli/values.ts";
 import { suite } from "../support/test.ts";
 
@@ -11,13 +19,20 @@ const COLUMNS_MAX = 100;
 
 const flags = FLAGS;
 
+function verbsOf({ verbs = [] }: Command): readonly Verb[] {
+  return verbs;
+}
+
 test("helpText() shows every command, and for each its flags, variables, defaults and example", () => {
   const overview = helpText(null);
   for (const name of COMMAND_NAMES) {
     const command = COMMANDS[name];
     assert.ok(overview.includes(`  ${name} `), name);
     const text = helpText(name);
-    assert.ok(text.endsWith(`  ${command.example}\n`), name);
+    for (const example of command.examples) assert.ok(text.includes(`  ${example}\n`), name);
+    for (const verb of verbsOf(command)) {
+      assert.match(text, new RegExp(`^  ${verb.name}.* {2}${verb.summary}$`, "m"));
+    }
     for (const flag of command.flags) {
       assert.ok(text.includes(`  ${flag.name}`), flag.name);
       assert.ok(text.includes(flag.variable), flag.variable);
@@ -32,12 +47,41 @@ test("helpText() fits a terminal", () => {
   }
 });
 
-test("the examples are command lines that are accepted", () => {
+/** The words of an outrigger in a line for a shell, which may pass on what it prints. */
+function argvOf(example: string): readonly string[] {
+  const [, words = ""] = /(?:^|[(|] *)outrigger((?: [^|>()]+)?)/.exec(example) ?? [];
+  return words.split(" ").filter((word) => word !== "");
+}
+
+test("the examples are command lines that are accepted, of their command", () => {
   for (const name of COMMAND_NAMES) {
-    const [program, ...argv] = COMMANDS[name].example.split(" ");
-    assert.is(program, "outrigger");
-    const isTask = name.startsWith("control ");
-    assert.is(parseCommandLine(argv, {}).kind, isTask ? "control task" : name);
+    const { examples } = COMMANDS[name];
+    assert.ok(examples.length > 0, name);
+    for (const example of examples) {
+      const argv = argvOf(example);
+      assert.is(argv.slice(0, name.split(" ").length).join(" "), name, example);
+      const isTask = name.startsWith("control ");
+      assert.is(parseCommandLine(argv, {}).kind, isTask ? "control task" : name, example);
+    }
+  }
+});
+
+test("usage lines name the command and its verbs, and flags are of verbs that there are", () => {
+  for (const name of COMMAND_NAMES) {
+    const command: Command = COMMANDS[name];
+    const verbs = verbsOf(command).map((verb) => verb.name);
+    const rest = command.usage.slice(name.length);
+    assert.is(command.usage, name + rest);
+    assert.is(/^ ([a-z|]+)/.exec(rest)?.[1] ?? "", verbs.join("|"), command.usage);
+    assert.is(rest.includes("[flags]"), command.flags.length > 0, command.usage);
+    const placeholders = verbsOf(command).map(({ placeholder }) => placeholder);
+    const known = [...placeholders, "flags", "-- COMMAND ARGS…", "COMMAND"];
+    for (const [, inner = ""] of rest.matchAll(/\[([^\]]+)\]/g)) {
+      assert.ok(known.includes(inner), command.usage);
+    }
+    for (const { verbs: of = [] } of command.flags) {
+      for (const verb of of) assert.ok(verbs.includes(verb), `${name} ${verb}`);
+    }
   }
 });
 
