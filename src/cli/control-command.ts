@@ -19,6 +19,7 @@ import { Logger } from "../lib/log.ts";
 import { writeStderr } from "../lib/stderr.ts";
 import { NAMESPACE_DEFAULT, TRUST_DOMAIN_DEFAULT } from "../mesh/identity.ts";
 import type { ControlRun, ControlTask } from "./control-config.ts";
+import { openNotices } from "./open-notices.ts";
 import { printed } from "./printed.ts";
 import { StartError } from "./start-error.ts";
 import { untilSignal } from "./until-signal.ts";
@@ -30,9 +31,13 @@ const START_LOOK_MS = 50;
 export async function control(config: ControlRun): Promise<number> {
   const log = new Logger({ level: config.logLevel, format: config.logFormat });
   try {
+    const { shutdownGraceMs: graceMs } = config;
+    const notices = await openNotices({ env: process.env, log, drainMs: graceMs });
     const running = await startControl(config, log);
+    notices?.begin(running);
     await untilSignal();
-    log.info("draining", { graceMs: config.shutdownGraceMs });
+    log.info("draining", { graceMs });
+    notices?.drain();
     await running.stop();
     return 0;
   } catch (error) {

@@ -24,6 +24,8 @@ export type Draining = {
   readonly adminServer: HttpServer;
   readonly identity: SidecarIdentity | null;
   readonly folder: StateFolder;
+  /** Called once, when nothing new is to come any more. */
+  readonly onBegin: () => void;
 };
 
 /** The admin API's own connections are not waited for longer. */
@@ -50,7 +52,7 @@ export class Drain {
    * then left goes on. Tunnels are not waited for.
    */
   async inbound(maxMs: number): Promise<void> {
-    this.#isBegun = true;
+    this.#begin();
     const { log, member, threads, memory } = this.#running;
     log.info("draining inbound", { maxMs });
     // Others stop coming before the door is closed.
@@ -67,7 +69,7 @@ export class Drain {
   /** Takes nothing new and waits for all that is in flight, at most `maxMs`; the rest is cut. */
   async all(maxMs: number): Promise<void> {
     if (this.#isEnding) return;
-    this.#isBegun = true;
+    this.#begin();
     this.#isEnding = true;
     const { log, threads, memory, registry, taps, identity, folder, adminServer } = this.#running;
     log.info("draining", { graceMs: maxMs });
@@ -82,6 +84,12 @@ export class Drain {
     await within(folder.flush(), FLUSH_MS);
     taps.end();
     await within(adminServer.close(), ADMIN_CLOSE_MS);
+  }
+
+  #begin(): void {
+    if (this.#isBegun) return;
+    this.#isBegun = true;
+    this.#running.onBegin();
   }
 }
 

@@ -26,6 +26,7 @@ import type { RunConfig } from "./config.ts";
 import { Drain } from "./drain.ts";
 import { applicationOf, openAdmin, openListeners } from "./listeners.ts";
 import type { MemberOptions, MeshMember } from "./mesh-member.ts";
+import { openNotices } from "./open-notices.ts";
 import type { IdentityOptions, SidecarIdentity } from "./start-identity.ts";
 import { Threads } from "./threads.ts";
 import { untilSignal } from "./until-signal.ts";
@@ -49,14 +50,23 @@ export type Sidecar = {
   readonly outboundUrl: string;
   /** Why it is not ready, one line each; empty when it is. */
   reasons(): readonly string[];
+  /** Whether every worker's loop turns, or has ended when it was to. */
+  isTurning(): boolean;
   /** Finishes what goes to the application; what comes from it goes on. At most `maxMs`. */
   drainInbound(maxMs: number): Promise<void>;
   /** Drains; resolves when nothing is left or the grace, or `maxMs`, is over. */
   stop(maxMs?: number): Promise<void>;
 };
 
-/** Starts a sidecar in this process. Throws StartError when it cannot. */
-export async function startSidecar(config: RunConfig, log: Logger): Promise<Sidecar> {
+/**
+ * Starts a sidecar in this process; `onDrain` is called when it begins to end. Throws StartError when
+ * it cannot.
+ */
+export async function startSidecar(
+  config: RunConfig,
+  log: Logger,
+  onDrain: () => void = () => {},
+): Promise<Sidecar> {
   const ground = await prepare(config, log);
   const { arena, folder, identity, listeners, member, memory, counters, series, nowMs } = ground;
   let isStarted = false;
@@ -89,22 +99,17 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
   });
   const bound = describeBound(listeners, formatHostPort(config.admin.host, adminServer.port));
   const rest = { member, memory, registry, taps, adminServer, identity, folder };
-  const drain = new Drain({ log, threads, ...rest });
+  const drain = new Drain({ log, threads, onBegin: onDrain, ...rest });
   const deps = adminDeps({
-    memory,
-    counters,
-    series,
+    ...ground,
     registry,
     threads,
     config,
     log,
     bound,
-    identity,
-    member,
     taps,
     isReady: () => isStarted && !drain.isBegun,
     shutdown: () => stopRequested(),
-    nowMs,
   });
   const admin = adminApp(deps);
   identity?.deliverTo((credentials) => threads.use(credentials));
@@ -121,6 +126,7 @@ export async function startSidecar(config: RunConfig, log: Logger): Promise<Side
     adminPort: adminServer.port,
     outboundUrl: outboundUrl(listeners),
     reasons: () => deps.isReady().reasons,
+    isTurning: () => threads.isTurning(nowMs()),
     drainInbound: (maxMs) => drain.inbound(maxMs),
     stop: (maxMs = config.shutdownGraceMs) => drain.all(maxMs),
   };
@@ -241,7 +247,9 @@ export async function run(config: RunConfig): Promise<number> {
   const commands = command === null ? null : await import("./run-command.ts");
   // Whoever reads that it is ready may send the signal at once.
   const asked = untilSignal();
-  const sidecar = await startSidecar(config, log);
+  const notices = await openNotices({ env: process.env, log, drainMs: graceMs });
+  const sidecar = await startSidecar(config, log, () => notices?.drain());
+  notices?.begin(sidecar);
   if (command !== null && commands !== null) {
     return await commands.runCommand({ command, graceMs, sidecar, log, asked });
   }

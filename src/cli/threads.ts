@@ -153,6 +153,15 @@ export class Threads {
     for (const fd of this.#wakeFds) wake(this.#options.arena, fd);
   }
 
+  /** Whether every worker's loop turns, or has ended when it was to. */
+  isTurning(nowMs: number): boolean {
+    for (let worker = 0; worker < this.rows.count; worker++) {
+      const isOver = this.#isStopping && this.rows.get(worker, "state") !== WorkerState.ready;
+      if (!isOver && !this.rows.isServing(worker, nowMs)) return false;
+    }
+    return true;
+  }
+
   /** Number of workers that serve. */
   ready(): number {
     let count = 0;

@@ -19,6 +19,8 @@ export type ControlAdminDeps = {
 
 export type ControlAdmin = {
   readonly fetch: (request: Request, peer: string) => Response | Promise<Response>;
+  /** Why it is not ready; null when it is. */
+  fault(): string | null;
   /** It says that it is not ready from now on. */
   drain(): void;
 };
@@ -29,8 +31,9 @@ export function controlAdmin(deps: ControlAdminDeps): ControlAdmin {
   const plain = (text: string, status: number): Response =>
     new Response(text, { status, headers: { "Content-Type": "text/plain; charset=utf-8" } });
   app.get("/live", () => plain("live\n", 200));
+  const fault = (): string | null => (isDraining ? "draining" : deps.authority.fault);
   app.get("/ready", (context) => {
-    const reason = isDraining ? "draining" : deps.authority.fault;
+    const reason = fault();
     const line = reason === null ? "ready" : `not ready: ${reason}`;
     const isVerbose = context.req.query("verbose") !== undefined;
     const lines = [line, ...(isVerbose ? meshLines(deps.meshService) : [])];
@@ -55,6 +58,7 @@ export function controlAdmin(deps: ControlAdminDeps): ControlAdmin {
   app.notFound(() => new Response(null, { status: 404 }));
   return {
     fetch: (request) => app.fetch(request),
+    fault,
     drain: () => {
       isDraining = true;
     },

@@ -43,6 +43,10 @@ export type ControlConfig = {
 export type Control = {
   /** Where it listens: `control HOST:PORT`, `admin HOST:PORT`. */
   readonly bound: readonly string[];
+  /** Why it is not ready, one line each; empty when it is. */
+  reasons(): readonly string[];
+  /** Whether the thread that serves still turns. */
+  isTurning(): boolean;
   stop(): Promise<void>;
 };
 
@@ -108,6 +112,8 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
   log.info("ready", { address, trustDomain, runtime: runtime.name });
   return {
     bound,
+    reasons: () => [admin.fault()].filter((fault) => fault !== null),
+    isTurning: () => server.isTurning(),
     stop: async () => {
       admin.drain();
       leaving.begin();

@@ -1,8 +1,10 @@
 /** Linux's numbers, the same on x86-64 and arm64 unless said otherwise. */
 
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
@@ -50,6 +52,7 @@ export const CLOCK_MONOTONIC = 1;
 export const RLIMIT_NOFILE = 7;
 
 export const Errno = {
+  ENOENT: 2,
   EINTR: 4,
   EPIPE: 32,
   EAGAIN: 11,

@@ -17,6 +17,7 @@ const FUNCTIONS = {
   connect: f("i32", "i32", "address", "i32"),
   recv: f("i32", "i32", "address", "size", "i32"),
   send: f("i32", "i32", "address", "size", "i32"),
+  sendto: f("i32", "i32", "address", "size", "i32", "address", "i32"),
   sendmsg: f("i32", "i32", "address", "i32"),
   shutdown: f("i32", "i32", "i32"),
   close: f("i32", "i32"),

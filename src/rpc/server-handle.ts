@@ -129,6 +129,11 @@ export class RpcServerHandle implements AnswerOwner {
     return this.#host.ended;
   }
 
+  /** Whether the thread's loop turns, or has ended. */
+  isTurning(): boolean {
+    return this.#host.isTurning();
+  }
+
   /** Has the thread die. For tests. */
   stageDeath(): void {
     this.#host.stageDeath();

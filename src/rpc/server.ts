@@ -69,7 +69,7 @@ export class RpcServer {
 
   async run(): Promise<void> {
     const { loop } = this.thread;
-    loop.onTurn = () => {
+    this.thread.onTurn = () => {
       if (this.isDraining && this.connections.size === 0) loop.stop();
     };
     this.#tellCounts();

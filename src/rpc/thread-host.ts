@@ -5,11 +5,13 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { Tinypool } from "tinypool";
 import type { Arena } from "../net/arena.ts";
+import { Clock } from "../net/clock.ts";
 import { libc } from "../net/libc.ts";
 import { isThreadAlive, poolFor } from "../net/thread.ts";
 import { createWake, wake } from "../net/wake.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
 import { allocate, type Memory } from "../shared/memory.ts";
+import { WorkerRows } from "../shared/worker-rows.ts";
 import { EXIT, type FromThread, RPC_OWNER } from "./thread.ts";
 
 /** How often it is looked whether the thread still exists: Bun does not tell. */
@@ -34,7 +36,9 @@ export class ThreadHost<To, From extends { readonly kind: string }> {
   /** Resolves when the thread is gone, with the reason if it should not be. Never rejects. */
   readonly ended: Promise<string | null>;
   readonly #arena: Arena;
+  readonly #clock: Clock;
   readonly #memory: Memory = allocate(1);
+  readonly #rows = new WorkerRows(this.#memory);
   readonly #wakeFd = createWake();
   readonly #port: MessagePort;
   #threadId = 0;
@@ -46,6 +50,7 @@ export class ThreadHost<To, From extends { readonly kind: string }> {
   private constructor(options: HostOptions<From>, onReady: () => void) {
     const { port1, port2 } = new MessageChannel();
     this.#arena = options.arena;
+    this.#clock = new Clock(options.arena);
     this.#port = port1;
     port1.on("message", (message: From | FromThread) => {
       if (message.kind === "ready") {
@@ -87,6 +92,12 @@ export class ThreadHost<To, From extends { readonly kind: string }> {
     if (this.#isOver) return;
     this.#port.postMessage(message, moved);
     wake(this.#arena, this.#wakeFd);
+  }
+
+  /** Whether its loop turns, or has ended. */
+  isTurning(): boolean {
+    const nowMs = this.#clock.readMs();
+    return this.#isOver || this.#rows.isServing(RPC_OWNER, nowMs);
   }
 
   /** It was told to end. */

@@ -14,10 +14,12 @@ import { drainWake } from "../net/wake.ts";
 import type { Http2Memory } from "../protocol/http2/connection.ts";
 import { KeptBudget } from "../protocol/http2/kept-data.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
+import { WorkerState } from "../shared/layout.ts";
 import { attach } from "../shared/memory.ts";
+import { WorkerRows } from "../shared/worker-rows.ts";
 import { AssemblyBudget } from "./message-reader.ts";
 
-/** Owner number of such a thread in a table of descriptors, which is its own. */
+/** Number of such a thread in its memory, which is its own: as an owner of descriptors, and its row. */
 export const RPC_OWNER = 0;
 /** Chunks of this thread's arena, 64 MiB of output and parts of frames at the most. */
 const CHUNKS = 1_024;
@@ -30,7 +32,7 @@ const MESSAGES_PER_TURN = 256;
 const MOVED_BYTES_MIN = 16_384;
 
 export type RpcThreadStart = {
-  /** Holds the table of descriptors, so that the main thread can close what a dead thread left. */
+  /** Holds the table of descriptors, so that the main thread can close what a dead thread left, and its beat. */
   readonly memory: SharedArrayBuffer;
   readonly port: MessagePort;
   readonly wakeFd: number;
@@ -52,14 +54,19 @@ export class RpcThread<ToThread, From> implements Deferred {
   readonly loop: Loop;
   readonly http2: Http2Memory;
   readonly assembly = new AssemblyBudget();
+  /** Called once per turn of the loop, after the events. */
+  onTurn: () => void = () => {};
   readonly #start: RpcThreadStart;
+  readonly #rows: WorkerRows;
   #take: (message: ToThread) => void = () => {};
 
   constructor(start: RpcThreadStart) {
     const arena = new Arena(CHUNKS);
     const loop = new Loop(arena);
-    const table = new DescriptorTable(attach(start.memory));
+    const memory = attach(start.memory);
+    const table = new DescriptorTable(memory);
     this.#start = start;
+    this.#rows = new WorkerRows(memory);
     this.loop = loop;
     this.io = { loop, arena, descriptors: new Descriptors(arena, table, RPC_OWNER) };
     this.http2 = {
@@ -68,6 +75,7 @@ export class RpcThread<ToThread, From> implements Deferred {
       scratch: { start: ENCODED, end: ENCODED + ENCODED_BYTES },
     };
     loop.onFault = (error) => this.#tellFault(error);
+    loop.onTurn = () => this.#turn();
   }
 
   /** Runs until the loop is stopped. */
@@ -76,10 +84,13 @@ export class RpcThread<ToThread, From> implements Deferred {
     const { poller } = this.loop;
     this.#take = take;
     assert(poller.add(wakeFd, this, true) >= 0, "wake-up: epoll_ctl failed");
+    this.#turn();
+    this.#rows.set(RPC_OWNER, "state", WorkerState.ready);
     this.#post({ kind: "ready", threadId: libc.gettid(), pollFd: poller.fd });
     // What was sent before the descriptor was registered may have made no edge.
     this.loop.defer(this);
     await this.loop.run();
+    this.#rows.set(RPC_OWNER, "state", WorkerState.stopped);
     libc.close(poller.fd);
     port.close();
   }
@@ -113,6 +124,12 @@ export class RpcThread<ToThread, From> implements Deferred {
       this.#take(received.message);
     }
     this.loop.defer(this);
+  }
+
+  /** The main thread sees by the beat that this one does not hang. */
+  #turn(): void {
+    this.#rows.set(RPC_OWNER, "beatMs", this.loop.clock.nowMs);
+    this.onTurn();
   }
 
   #tellFault(error: unknown): void {
