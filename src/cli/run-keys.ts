@@ -102,7 +102,7 @@ export const RUN = {
     variable: "OUTRIGGER_WORKERS",
     placeholder: "N",
     fallback: null,
-    fallbackText: "the CPUs available, at most 4",
+    fallbackText: "the CPUs available, a cgroup's limit included, at most 4",
     help: `threads that carry traffic, 1 to ${WORKERS_MAX}`,
     parse: count(1, WORKERS_MAX),
   },

@@ -23,6 +23,7 @@ import { WORKERS_MAX } from "../shared/layout.ts";
 import { allocate, type Memory } from "../shared/memory.ts";
 import { adminDeps } from "./admin-deps.ts";
 import type { RunConfig } from "./config.ts";
+import { cpuLimit } from "./cpu-limit.ts";
 import { Drain } from "./drain.ts";
 import { applicationOf, openAdmin, openListeners } from "./listeners.ts";
 import type { MemberOptions, MeshMember } from "./mesh-member.ts";
@@ -264,5 +265,7 @@ function allCounters(memory: Memory): Counters[] {
 }
 
 function defaultWorkers(): number {
-  return Math.max(1, Math.min(availableParallelism(), WORKERS_DEFAULT_MAX, WORKERS_MAX));
+  // Rounded up: the last part of a CPU would lie idle otherwise.
+  const cpus = Math.min(availableParallelism(), Math.ceil(cpuLimit() ?? Number.POSITIVE_INFINITY));
+  return Math.max(1, Math.min(cpus, WORKERS_DEFAULT_MAX, WORKERS_MAX));
 }
