@@ -30,6 +30,7 @@ import {
   tapConfig,
   topConfig,
 } from "./look-config.ts";
+import { type RedirectConfig, redirectConfig } from "./redirect-config.ts";
 import { quote } from "./values.ts";
 
 /** sysexits.h EX_USAGE: the command line or the environment was wrong, nothing was started. */
@@ -45,6 +46,7 @@ export type CommandLine =
   | { readonly kind: "stat"; readonly config: StatConfig }
   | { readonly kind: "top"; readonly config: TopConfig }
   | { readonly kind: "tap"; readonly config: TapConfig }
+  | { readonly kind: "redirect"; readonly config: RedirectConfig }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" }
   /** One line for stderr, without its line feed; then exit EXIT_USAGE. */
@@ -82,6 +84,8 @@ export function parseCommandLine(argv: readonly string[], env: Environment): Com
       return line("top", topConfig(parsed.argv, env));
     case "tap":
       return line("tap", tapConfig(parsed.argv, env));
+    case "redirect":
+      return line("redirect", redirectConfig(parsed.argv, env));
     case "version": {
       const flags = parseFlags(command, parsed.argv);
       return flags.ok ? { kind: "version" } : bad(flags);

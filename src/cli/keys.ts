@@ -15,6 +15,7 @@ import {
 } from "./control-keys.ts";
 import { DEMO } from "./demo-keys.ts";
 import { CHECK, IDENTITY_COMMAND, STAT, TAP, TOP } from "./look-keys.ts";
+import { REDIRECT } from "./redirect-keys.ts";
 import { RUN } from "./run-keys.ts";
 import type { Parse } from "./values.ts";
 
@@ -156,6 +157,17 @@ export const COMMANDS = {
       "outrigger tap --method POST --path /api/ --sample 100 --json",
     ],
     flags: Object.values<Flag>(TAP),
+  },
+  redirect: {
+    summary: "prints or sets the rules that send an application's TCP through its sidecar",
+    usage: "redirect [flags]",
+    examples: [
+      "outrigger redirect | nft -f -",
+      "outrigger redirect --backend iptables | iptables-restore --noflush",
+      "outrigger redirect --apply --uid 65532 --skip-inbound-ports 22",
+      "outrigger redirect --remove",
+    ],
+    flags: Object.values<Flag>(REDIRECT),
   },
   help: {
     summary: "this text, or that of one command",

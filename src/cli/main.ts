@@ -38,6 +38,8 @@ async function main(): Promise<number> {
         return await (await import("./stat-command.ts")).top(line.config);
       case "tap":
         return await (await import("./tap-command.ts")).tap(line.config);
+      case "redirect":
+        return await (await import("./redirect/command.ts")).redirect(line.config);
       case "help":
         process.stdout.write(line.text);
         return 0;

@@ -1,7 +1,7 @@
 /** The part of a policy file that says who may come in. */
-import { parseIp, unmapIp } from "../../mesh/address.ts";
 import { expandName, type IdentityDefaults, identityFor } from "../../mesh/identity.ts";
-import type { Authorization, Network } from "../../mesh/policy.ts";
+import { parseNetwork } from "../../mesh/network.ts";
+import type { Authorization } from "../../mesh/policy.ts";
 import { DEFAULT_RULE, type PortRule } from "./policy.ts";
 import { type Place, quoted } from "./yaml-place.ts";
 
@@ -83,20 +83,4 @@ function parseNetworks(place: Place): Authorization["networks"] {
     if (net === null) return item.fail(`${quoted(text)} is no address block such as 10.0.0.0/8`);
     return { net, except: [] };
   });
-}
-
-/** Returns an address block, or one address as a block; null if bits after the prefix are set. */
-export function parseNetwork(text: string): Network | null {
-  const [ipText = "", lengthText, ...rest] = text.split("/");
-  const ip = parseIp(ipText);
-  if (ip === null || rest.length > 0 || unmapIp(ip) !== ip) return null;
-  const bits = ip.length * 8;
-  if (lengthText !== undefined && !/^(?:0|[1-9][0-9]{0,2})$/.test(lengthText)) return null;
-  const prefixLength = lengthText === undefined ? bits : Number(lengthText);
-  if (prefixLength > bits) return null;
-  const isClean = ip.every((byte, index) => {
-    const kept = Math.min(Math.max(prefixLength - index * 8, 0), 8);
-    return (byte & (0xff >> kept)) === 0;
-  });
-  return isClean ? { ip, prefixLength } : null;
 }

@@ -1,0 +1,46 @@
+/** What sets the rules: nft or iptables. */
+import { existsSync, readFileSync } from "node:fs";
+import { StartError } from "../start-error.ts";
+import type { Plan } from "./plan.ts";
+import type { Finished } from "./program.ts";
+
+/** Of the rules that are there: none of ours, just those of a plan, or others of ours. */
+export type State = "none" | "same" | "other";
+
+export type Backend = {
+  readonly name: "nft" | "iptables";
+  /** Puts a plan's rules in place of those from before. Resolves with a notice, or null. */
+  apply(plan: Plan): Promise<string | null>;
+  /** Leaves none of ours; there need not be any. Resolves with a notice, or null. */
+  remove(): Promise<string | null>;
+  state(plan: Plan): Promise<State>;
+};
+
+const IPV6_SWITCH = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
+
+/** Whether this network namespace is without IPv6. Where that cannot be told it is not. */
+export function isIpv6Off(): boolean {
+  try {
+    return readFileSync(IPV6_SWITCH, "latin1").trim() === "1";
+  } catch {
+    return existsSync("/proc/net/tcp") && !existsSync("/proc/net/if_inet6");
+  }
+}
+
+/** What could not be done for IPv6 matters only where there is any. */
+export function ipv6Failed({ complaint }: Finished): string {
+  const why = explained(complaint);
+  if (!isIpv6Off()) throw new StartError(`${why} (IPv6; --ipv6=off leaves it alone)`);
+  return `IPv6 is off here, and no rules are set for it: ${why}`;
+}
+
+export function explained(complaint: string): string {
+  const isForbidden = /not permitted|permission denied|must be root/i.test(complaint);
+  return isForbidden ? `${complaint}; it takes root or CAP_NET_ADMIN` : complaint;
+}
+
+/** Of several places, such as IPv4 and IPv6, each as it is to be or not. */
+export function stateOfAll(states: readonly State[]): State {
+  if (states.every((state) => state === "none")) return "none";
+  return states.every((state) => state === "same") ? "same" : "other";
+}
