@@ -69,7 +69,7 @@ export const RUN = {
     placeholder: "NAME=[h1:|h2:|sidecar:[WHO[:PORT]@]]HOST:PORT[,…]",
     fallback: null,
     isRepeatable: true,
-    help: "a static service; the prefix says what an endpoint speaks, WHO that it must prove to be that",
+    help: "a static service, or IP address; prefix: what an endpoint speaks, WHO: that it must prove it",
     parse: upstream,
   },
   forward: {

@@ -5,7 +5,14 @@
 
 import { parseJoinToken } from "../identity/join-token.ts";
 import { formatDuration, parseDuration } from "../lib/duration.ts";
-import { type HostPort, isHostName, parseHostPort, parseIp, parsePort } from "../mesh/address.ts";
+import {
+  formatIp,
+  type HostPort,
+  isHostName,
+  parseHostPort,
+  parseIp,
+  parsePort,
+} from "../mesh/address.ts";
 import {
   expandName,
   type IdentityDefaults,
@@ -162,11 +169,19 @@ export const listener: Parse<HostPort> = (text) => {
   return Object.freeze({ host, port: parsed.port });
 };
 
+/** A service's name; or an IP address, to which connections are redirected that know no name. */
+const upstreamName: Parse<string> = (text) => {
+  const ip = parseIp(text.replace(/^\[(.*:.*)\]$/, "$1"));
+  if (ip === null) return serviceName(text);
+  const address = formatIp(ip);
+  return address.includes(":") ? `[${address}]` : address;
+};
+
 /** `NAME=[PREFIX]HOST:PORT[,[PREFIX]HOST:PORT…]` */
 export const upstream: Parse<UpstreamConfig> = (text) => {
   const [name, list] = halves(text, "=");
   if (list === null) return new Wrong("expected NAME=HOST:PORT[,HOST:PORT…]");
-  const parsedName = serviceName(name);
+  const parsedName = upstreamName(name);
   if (parsedName instanceof Wrong) return new Wrong(`${quote(name)}: ${parsedName.reason}`);
   const endpoints: UpstreamEndpoint[] = [];
   const seen = new Set<string>();

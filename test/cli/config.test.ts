@@ -431,9 +431,19 @@ test("runConfig() shows hostile values escaped and cut", () => {
   assert.ok(message.length < 300, message);
 });
 
+test("runConfig() takes an address for an upstream's name, in its one spelling", () => {
+  const flags = ["10.0.0.9", "[FD79:0::2]", "fd79::3"].map((name) => `--upstream=${name}=h:1`);
+  const names = run(flags).upstreams.map(({ name }) => name);
+  assert.equal(names, ["10.0.0.9", "[fd79::2]", "[fd79::3]"]);
+  for (const name of ["10.0.0.9:80", "10.0.0", "[10.0.0.9]", "fd79::g"]) {
+    assert.match(refusal([`--upstream=${name}=h:1`]), /expected a name/);
+  }
+});
+
 test("runConfig() refuses the same upstream twice", () => {
   const message = 'outrigger: --upstream: "web": given twice';
   assert.is(refusal(["--upstream=web=h:1", "--upstream=WEB.=h:2"]), message);
+  assert.match(refusal(["--upstream=fd79::1=h:1", "--upstream=[FD79:0::1]=h:2"]), /given twice/);
 });
 
 test("runConfig() refuses two listeners on one address, but not on port 0", () => {
