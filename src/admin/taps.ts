@@ -4,7 +4,7 @@
  * says that all is well. A batch is unpacked when the client takes it, and only then may its worker
  * send another: so what waits for a slow client is bounded, and is dropped where it is made.
  */
-import { unpack } from "msgpackr";
+import { unpack } from "msgpackr/unpack";
 import { TAPPERS_MAX, type TapEvent, type TapOrder } from "../mesh/tap.ts";
 import type { TapFilter } from "./tap-query.ts";
 

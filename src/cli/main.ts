@@ -4,7 +4,7 @@ import { EXIT_USAGE, parseCommandLine } from "./command-line.ts";
 import { type CommandResult, identityCommand } from "./identity-command.ts";
 import { run } from "./run.ts";
 import { StartError } from "./start-error.ts";
-import { VERSION } from "./version.ts";
+import { versionLine } from "./version.ts";
 
 /** Something could not be had: a port, a name, memory. */
 const EXIT_FAILURE = 1;
@@ -44,7 +44,7 @@ async function main(): Promise<number> {
         process.stdout.write(line.text);
         return 0;
       case "version":
-        process.stdout.write(`outrigger ${VERSION}\n`);
+        process.stdout.write(`${versionLine()}\n`);
         return 0;
       case "bad":
         process.stderr.write(`${line.message}\n`);

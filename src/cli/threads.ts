@@ -5,7 +5,7 @@
  */
 import { networkInterfaces } from "node:os";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { pack } from "msgpackr";
+import { pack } from "msgpackr/pack";
 import type { AcceptorCommand } from "../acceptor/main.ts";
 import type { Logger } from "../lib/log.ts";
 import { parseIp } from "../mesh/address.ts";
@@ -191,7 +191,7 @@ export class Threads {
       });
     });
     const data = { start, worker, wakeFd, port: port2, ownIps: this.#ownIps, accessLog };
-    const pool = poolFor("proxy.ts");
+    const pool = poolFor("proxy");
     this.#ports[worker] = port1;
     this.#sendCredentials(port1, worker);
     this.#sendSnapshot(port1, worker);
@@ -240,7 +240,7 @@ export class Threads {
     const { start, log } = this.#options;
     const { port1, port2 } = new MessageChannel();
     const wakeFd = createWake();
-    const pool = poolFor("acceptor.ts");
+    const pool = poolFor("acceptor");
     const ended = pool
       .run({ start, port: port2, wakeFd }, { transferList: [port2] })
       .then(() => {})

@@ -5,7 +5,8 @@
  * it, but has no token of the name, can make nobody trust an anchor. For the same reason the anchors
  * need not be those that the token pins: they may have been replaced since it was made.
  */
-import { pack, Unpackr } from "msgpackr";
+import { pack } from "msgpackr/pack";
+import { Unpackr } from "msgpackr/unpack";
 import type { Logger } from "../lib/log.ts";
 import type { StateFolder } from "../lib/state-folder.ts";
 import type { Credentials, Identity } from "../mesh/credentials.ts";

@@ -3,10 +3,14 @@ import { fileURLToPath } from "node:url";
 import { Tinypool } from "tinypool";
 import { libc } from "./libc.ts";
 
-/** `entry` is a file of workers/. */
+/** Where the files of workers/ are: beside this one in a bundle, which is flat and JavaScript. */
+const isSource = import.meta.url.endsWith("/src/net/thread.ts");
+const pathOf = (name: string): string => (isSource ? `../../workers/${name}.ts` : `./${name}.js`);
+
+/** `entry` is the name of a file of workers/. */
 export function poolFor(entry: string): Tinypool {
   return new Tinypool({
-    filename: fileURLToPath(new URL(`../../workers/${entry}`, import.meta.url)),
+    filename: fileURLToPath(new URL(pathOf(entry), import.meta.url)),
     runtime: "worker_threads",
     minThreads: 1,
     maxThreads: 1,

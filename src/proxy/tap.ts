@@ -3,7 +3,7 @@
  * and sends them to the main thread in batches. It never holds more than a batch, and while the main
  * thread has not read the last ones it only counts.
  */
-import { pack } from "msgpackr";
+import { pack } from "msgpackr/pack";
 import { Timer, type TimerWheel } from "../lib/timer-wheel.ts";
 import {
   isNamed,

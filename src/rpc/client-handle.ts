@@ -49,7 +49,7 @@ export class RpcClientHandle {
     let take: (message: Exclude<FromClient, { kind: "ready" | "fault" }>) => void = () => {};
     const host = await ThreadHost.start<ToClient, FromClient>({
       arena: options.arena,
-      entry: "rpc-client.ts",
+      entry: "rpc-client",
       data: {},
       onMessage: (message) => take(message),
       onFault: options.onFault,

@@ -96,7 +96,7 @@ export class RpcServerHandle implements AnswerOwner {
     let take: (message: (typeof early)[number]) => void = (message) => void early.push(message);
     const starting = ThreadHost.start<ToServer, FromServer>({
       arena: options.arena,
-      entry: "rpc-server.ts",
+      entry: "rpc-server",
       data: {
         listenFds: options.listenFds,
         methods: options.methods.map(({ path, kind }) => ({ path, kind })),

@@ -4,7 +4,7 @@
  * shared memory.
  */
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { unpack } from "msgpackr";
+import { unpack } from "msgpackr/unpack";
 import { Balancer } from "../balancer/balancer.ts";
 import { xorshift32 } from "../lib/random.ts";
 import { isSameBytes } from "../lib/same-bytes.ts";

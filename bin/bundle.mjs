@@ -1,0 +1,48 @@
+// The program and its threads as flat, minified JavaScript, the same for both runtimes, made by
+// Bun's bundler. Of node_modules only what is used is in it.
+import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { bunPath, childEnv, fail, root } from "./runtimes.mjs";
+
+/** The program, and the files of workers/, where src/net/thread.ts looks for them by their names. */
+const MAIN = "src/cli/main.ts";
+const THREADS = ["acceptor", "proxy", "rpc-client", "rpc-server"];
+/** What tinypool starts a thread with. It looks for that beside whichever file it is itself in. */
+const POOL = "node_modules/tinypool/dist";
+const POOL_ENTRY = "entry/worker.js";
+
+/** Writes the bundle to a folder, which is emptied. Returns its entries, the program first. */
+export function bundle(folder) {
+  rmSync(folder, { recursive: true, force: true });
+  const flags = ["build", "--target=bun", "--minify", `--outdir=${folder}`];
+  const threads = THREADS.map((name) => `workers/${name}.ts`);
+  runTool(bunPath(), [
+    ...[...flags, "--splitting", "--root=.", "--entry-naming=[name].[ext]"],
+    ...["--define", `OUTRIGGER_BUILD=${JSON.stringify(about())}`, MAIN, ...threads],
+  ]);
+  runTool(bunPath(), [...flags, `--root=${POOL}`, join(POOL, POOL_ENTRY)]);
+  return ["main.js", ...THREADS.map((name) => `${name}.js`), POOL_ENTRY];
+}
+
+/** What src/cli/version.ts says of a build. */
+function about() {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  // A source archive has no git; whoever builds from one may know the commit.
+  const commit = process.env.OUTRIGGER_COMMIT || commitOfCheckout();
+  return { version, commit };
+}
+
+function commitOfCheckout() {
+  const args = ["--git-dir", join(root, ".git"), "rev-parse", "HEAD"];
+  const git = spawnSync("git", args, { cwd: root, encoding: "utf8" });
+  return git.status === 0 ? git.stdout.trim() : "";
+}
+
+/** Runs a tool to its end, silently; what it says when it fails ends the build. */
+export function runTool(command, args, cwd = root) {
+  const tool = spawnSync(command, args, { cwd, env: childEnv, encoding: "utf8" });
+  if (tool.status === 0) return;
+  const said = tool.error?.message ?? `${tool.stdout}${tool.stderr}`;
+  fail(`${command} ${args[0]} failed\n${said.trimEnd()}`);
+}
