@@ -1,5 +1,6 @@
 /** The whole command line as one value, so that main.ts has only to do it. */
 import { asksForHelp, type Failure, failure, parseCommand, parseFlags } from "./args.ts";
+import { type CompletionConfig, completionConfig } from "./completion-config.ts";
 import {
   type Configured,
   type DemoConfig,
@@ -47,6 +48,8 @@ export type CommandLine =
   | { readonly kind: "top"; readonly config: TopConfig }
   | { readonly kind: "tap"; readonly config: TapConfig }
   | { readonly kind: "redirect"; readonly config: RedirectConfig }
+  | { readonly kind: "completion"; readonly config: CompletionConfig }
+  | { readonly kind: "man" }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" }
   /** One line for stderr, without its line feed; then exit EXIT_USAGE. */
@@ -86,10 +89,11 @@ export function parseCommandLine(argv: readonly string[], env: Environment): Com
       return line("tap", tapConfig(parsed.argv, env));
     case "redirect":
       return line("redirect", redirectConfig(parsed.argv, env));
-    case "version": {
-      const flags = parseFlags(command, parsed.argv);
-      return flags.ok ? { kind: "version" } : bad(flags);
-    }
+    case "completion":
+      return line("completion", completionConfig(parsed.argv, env));
+    case "man":
+    case "version":
+      return alone(command, parsed.argv);
     default:
       return command satisfies never;
   }
@@ -97,6 +101,16 @@ export function parseCommandLine(argv: readonly string[], env: Environment): Com
 
 function line<K extends string, T>(kind: K, configured: Configured<T>) {
   return configured.ok ? { kind, config: configured.config } : bad(configured);
+}
+
+/** A command that takes nothing. */
+function alone(kind: "man" | "version", argv: readonly string[]): CommandLine {
+  const flags = parseFlags(kind, argv);
+  if (!flags.ok) return bad(flags);
+  const extra = flags.rest === null ? flags.words[0] : "--";
+  return extra === undefined
+    ? { kind }
+    : bad(failure(`${kind}: unexpected argument ${quote(extra)}`));
 }
 
 function help(words: readonly string[]): CommandLine {

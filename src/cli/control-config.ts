@@ -15,7 +15,7 @@ import {
 } from "./control-keys.ts";
 import type { Flag, Verb } from "./keys.ts";
 import { stateHome } from "./state-home.ts";
-import { quote } from "./values.ts";
+import { readVerb } from "./verb.ts";
 
 export type ControlRun = ControlConfig & { readonly logLevel: LogLevel };
 
@@ -119,17 +119,8 @@ function task<Name extends string>(
   build: (values: Values, verb: Name, word: string | null) => ControlTask,
 ): Configured<ControlTask> {
   const make = (values: Values): ControlTask => {
-    const [given = "", word = null] = values.words;
-    const verb = verbs.find(({ name }) => name === given);
-    if (verb === undefined) {
-      const names = verbs.map(({ name }) => name);
-      const known = names.length === 1 ? names.join() : `one of ${names.join(", ")}`;
-      values.refuse(`${command}: ${quote(given)}: expected ${known}`);
-    }
-    if (word !== null && verb?.placeholder === null) {
-      values.refuse(`${command} ${given}: unexpected argument ${quote(word)}`);
-    }
-    return build(values, verb?.name ?? (given as Name), word);
+    const { verb, word } = readVerb(values, command, verbs);
+    return build(values, verb, word);
   };
   return configure(command, argv, env, make, 2);
 }

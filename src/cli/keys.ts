@@ -17,6 +17,7 @@ import { DEMO } from "./demo-keys.ts";
 import { CHECK, IDENTITY_COMMAND, STAT, TAP, TOP } from "./look-keys.ts";
 import { REDIRECT } from "./redirect-keys.ts";
 import { RUN } from "./run-keys.ts";
+import { SHELLS } from "./shell-keys.ts";
 import type { Parse } from "./values.ts";
 
 export type Flag<T = unknown> = {
@@ -168,6 +169,23 @@ export const COMMANDS = {
       "outrigger redirect --remove",
     ],
     flags: Object.values<Flag>(REDIRECT),
+  },
+  completion: {
+    summary: "a script by which a shell completes commands, flags and their values",
+    usage: "completion bash|zsh|fish",
+    verbs: SHELLS,
+    examples: [
+      "source <(outrigger completion bash)",
+      "outrigger completion zsh > ~/.zfunc/_outrigger",
+      "outrigger completion fish > ~/.config/fish/completions/outrigger.fish",
+    ],
+    flags: [],
+  },
+  man: {
+    summary: "the man page of all this, outrigger(1)",
+    usage: "man",
+    examples: ["outrigger man | man -l -", "outrigger man > /usr/local/share/man/man1/outrigger.1"],
+    flags: [],
   },
   help: {
     summary: "this text, or that of one command",

@@ -40,6 +40,10 @@ async function main(): Promise<number> {
         return await (await import("./tap-command.ts")).tap(line.config);
       case "redirect":
         return await (await import("./redirect/command.ts")).redirect(line.config);
+      case "completion":
+        return await (await import("./print-command.ts")).completion(line.config);
+      case "man":
+        return await (await import("./print-command.ts")).man();
       case "help":
         process.stdout.write(line.text);
         return 0;

@@ -31,7 +31,8 @@ test("helpText() shows every command, and for each its flags, variables, default
     const text = helpText(name);
     for (const example of command.examples) assert.ok(text.includes(`  ${example}\n`), name);
     for (const verb of verbsOf(command)) {
-      assert.match(text, new RegExp(`^  ${verb.name}.* {2}${verb.summary}$`, "m"));
+      assert.match(text, new RegExp(`^  ${verb.name} `, "m"));
+      assert.ok(text.includes(`  ${verb.summary}\n`), verb.summary);
     }
     for (const flag of command.flags) {
       assert.ok(text.includes(`  ${flag.name}`), flag.name);
