@@ -80,7 +80,7 @@ export const REDIRECT = {
     variable: "OUTRIGGER_REDIRECT_CHECK",
     placeholder: null,
     fallback: "off",
-    help: "says whether just these rules are in place; exits 1 if not",
+    help: "says whether the rules of just these flags are in place; exits 1 if not",
     parse: onOff,
   },
   inbound: {

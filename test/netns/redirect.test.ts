@@ -252,15 +252,17 @@ test("without IPv6 it is done for IPv4, and with one notice where it takes one",
   const folder = mkdtempSync(join(tmpdir(), "outrigger-nft-"));
   writeFileSync(join(folder, "nft"), NFT_OF_IPV4, { mode: 0o700 });
   const env = { PATH: `${folder}:${process.env["PATH"]}` };
-  const [command, flags] = commandLine(["redirect", "--apply", ...LISTENERS]);
-  const apply = (): SpawnSyncReturns<string> => hosts.tried(hosts.here, [command, ...flags], env);
+  const by = (task: string): SpawnSyncReturns<string> => {
+    const [command, flags] = commandLine(["redirect", task, ...LISTENERS]);
+    return hosts.tried(hosts.here, [command, ...flags], env);
+  };
   try {
-    const refused = apply();
+    const refused = by("--apply");
     assert.is(refused.status, 1, "IPv6 is on, and would pass by the sidecar");
     assert.match(refused.stderr, /^outrigger: nft: Error: .*--ipv6=off.*\n$/);
     assert.not.match(rules(), /outrigger/);
     disable(1);
-    const done = apply();
+    const done = by("--apply");
     assert.is(done.status, 0);
     assert.match(done.stderr, /^outrigger: IPv6 is off here, .*Not supported\n$/);
     assert.is(

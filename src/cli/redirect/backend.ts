@@ -1,5 +1,5 @@
 /** What sets the rules: nft or iptables. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { StartError } from "../start-error.ts";
 import type { Plan } from "./plan.ts";
 import type { Finished } from "./program.ts";
@@ -20,10 +20,16 @@ const IPV6_SWITCH = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
 
 /** Whether this network namespace is without IPv6. Where that cannot be told it is not. */
 export function isIpv6Off(): boolean {
+  const text = textOf(IPV6_SWITCH);
+  if (text !== null) return text.trim() === "1";
+  return textOf("/proc/net/tcp") !== null && textOf("/proc/net/if_inet6") === null;
+}
+
+function textOf(path: string): string | null {
   try {
-    return readFileSync(IPV6_SWITCH, "latin1").trim() === "1";
+    return readFileSync(path, "latin1");
   } catch {
-    return existsSync("/proc/net/tcp") && !existsSync("/proc/net/if_inet6");
+    return null;
   }
 }
 
@@ -39,8 +45,8 @@ export function explained(complaint: string): string {
   return isForbidden ? `${complaint}; it takes root or CAP_NET_ADMIN` : complaint;
 }
 
-/** Of several places, such as IPv4 and IPv6, each as it is to be or not. */
-export function stateOfAll(states: readonly State[]): State {
-  if (states.every((state) => state === "none")) return "none";
-  return states.every((state) => state === "same") ? "same" : "other";
+/** Of both families together. Where IPv6 is off it need not have been possible to set rules for it. */
+export function stateOfBoth({ hasIpv6 }: Plan, ip: State, ip6: State): State {
+  if (ip6 === "none" && (!hasIpv6 || isIpv6Off())) return ip;
+  return hasIpv6 && ip === ip6 ? ip : "other";
 }

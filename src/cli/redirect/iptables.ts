@@ -1,6 +1,6 @@
 /** The rules by iptables: one commit for each family. */
 import { StartError } from "../start-error.ts";
-import { type Backend, explained, ipv6Failed, type State, stateOfAll } from "./backend.ts";
+import { type Backend, explained, ipv6Failed, type State, stateOfBoth } from "./backend.ts";
 import { type Existing, existingIn, iptablesText, NOTHING } from "./iptables-text.ts";
 import type { Plan } from "./plan.ts";
 import { type Finished, findProgram, runProgram } from "./program.ts";
@@ -53,8 +53,7 @@ class Iptables implements Backend {
   async state(plan: Plan): Promise<State> {
     const ip = stateIn(await existing(this.#ip), plan);
     const ip6 = this.#ip6 === null ? "none" : stateIn(await existing(this.#ip6), plan);
-    if (plan.hasIpv6) return stateOfAll([ip, ip6]);
-    return ip6 === "none" ? ip : "other";
+    return stateOfBoth(plan, ip, ip6);
   }
 }
 

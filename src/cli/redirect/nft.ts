@@ -1,6 +1,13 @@
 /** The rules by nft: one transaction for both families. */
 import { StartError } from "../start-error.ts";
-import { type Backend, explained, ipv6Failed, type State, stateOfAll } from "./backend.ts";
+import {
+  type Backend,
+  explained,
+  ipv6Failed,
+  isIpv6Off,
+  type State,
+  stateOfBoth,
+} from "./backend.ts";
 import { NFT_TABLE, type NftFamily, nftRemoval, nftText } from "./nft-text.ts";
 import type { Plan } from "./plan.ts";
 import { findProgram, runProgram } from "./program.ts";
@@ -30,10 +37,9 @@ class Nft implements Backend {
   }
 
   async state(plan: Plan): Promise<State> {
-    const ip = await this.#stateOf("ip", plan, plan.chains.length);
-    const ip6 = await this.#stateOf("ip6", plan, plan.hasIpv6 ? plan.chains.length : 0);
-    if (plan.hasIpv6) return stateOfAll([ip, ip6]);
-    return ip6 === "none" ? ip : "other";
+    const ip = await this.#stateOf("ip", plan);
+    const ip6 = await this.#stateOf("ip6", plan);
+    return stateOfBoth(plan, ip, ip6);
   }
 
   /** Not by stdin: nft opens /dev/stdin for that, which a bare root folder has not. */
@@ -48,14 +54,15 @@ class Nft implements Backend {
     return notice;
   }
 
-  async #stateOf(family: NftFamily, { mark }: Plan, count: number): Promise<State> {
+  async #stateOf(family: NftFamily, { mark, chains }: Plan): Promise<State> {
     const { isOk, output, complaint } = await runProgram(this.#program, [
       `list table ${family} ${NFT_TABLE}`,
     ]);
     if (!isOk) {
       if (/no such file/i.test(complaint)) return "none";
+      if (family === "ip6" && isIpv6Off()) return "none";
       throw new StartError(explained(complaint));
     }
-    return output.split(`comment "${mark}"`).length - 1 === count ? "same" : "other";
+    return output.split(`comment "${mark}"`).length - 1 === chains.length ? "same" : "other";
   }
 }

@@ -1,6 +1,6 @@
 /** The programs that set rules: found, and run to their end without a shell. */
 import { spawn } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { escapeUnsafe } from "../../lib/log-line.ts";
 
@@ -13,6 +13,8 @@ const OUTPUT_BYTES_MAX = 32 << 20;
 const COMPLAINT_BYTES_MAX = 64 << 10;
 /** One line of a terminal, or three. */
 const COMPLAINT_CHARS_MAX = 300;
+/** chmod(2): for the owner, the group or others. */
+const ANY_EXECUTE = 0o111;
 
 export type Finished = {
   readonly isOk: boolean;
@@ -27,10 +29,11 @@ export function findProgram(name: string, path: string | undefined): string | nu
   return folders.map((folder) => join(folder, name)).find(isExecutable) ?? null;
 }
 
+/** By its mode: Deno's `accessSync` asks who we are, which a compiled program may not. */
 function isExecutable(path: string): boolean {
   try {
-    accessSync(path, constants.X_OK);
-    return true;
+    const stat = statSync(path);
+    return stat.isFile() && (stat.mode & ANY_EXECUTE) !== 0;
   } catch {
     return false;
   }
