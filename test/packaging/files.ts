@@ -27,9 +27,24 @@ export function* objectsIn(path: string): Generator<Readonly<Record<string, unkn
   }
 }
 
+/** As the image has it. */
+const ENVIRONMENT = { XDG_STATE_HOME: "/var/lib" };
+
+/**
+ * The files that a sidecar or a control plane keeps or reads, by its arguments: its folder, and its
+ * token's file.
+ */
+export function filesOf(argv: readonly string[]): readonly string[] {
+  const line = parseCommandLine(argv, ENVIRONMENT);
+  if (line.kind === "control") return [line.config.dir];
+  if (line.kind !== "run") return [];
+  const { state, identity } = line.config;
+  return [state.dir ?? "nowhere", identity.token?.replace(/^@/, "") ?? "no token"];
+}
+
 /** What is wrong with the arguments of a command that stands in a file; empty if nothing is. */
 export function commandFaults(where: string, argv: readonly string[]): readonly string[] {
-  const line = parseCommandLine(argv, { XDG_STATE_HOME: "/var/lib" });
+  const line = parseCommandLine(argv, ENVIRONMENT);
   return line.kind === "bad" ? [`${where}: ${argv.join(" ")}: ${line.message}`] : [];
 }
 

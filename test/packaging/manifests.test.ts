@@ -7,6 +7,7 @@ import { suite } from "../support/test.ts";
 import type { Finished } from "../support/tool.ts";
 import {
   commandFaults,
+  filesOf,
   objectsIn,
   packaged,
   runChecker,
@@ -91,6 +92,28 @@ test("commands, probes and what people are told to run are ours", () => {
   });
   assert.equal(faults, []);
   assert.ok(count >= 14, `${count} commands`);
+});
+
+test("what a container keeps and reads lies in a volume of its own", () => {
+  const table = [...manifests, ...compose].flatMap((path) =>
+    [...objectsIn(path)].flatMap((object) => {
+      if (!String(object["image"] ?? "").startsWith(IMAGE)) return [];
+      const files = filesOf(strings(object["args"] ?? object["command"]));
+      const mounts = (object["volumeMounts"] ?? []) as readonly { readonly mountPath: string }[];
+      const folders = [
+        ...mounts.map(({ mountPath }) => mountPath),
+        ...strings(object["volumes"]).map((volume) => volume.split(":")[1]),
+        ...strings(object["secrets"]).map((secret) => `/run/secrets/${secret}`),
+      ];
+      return files.map((file) => ({ path, file, folders }));
+    }),
+  );
+  const isKept = (file: string, folder = ""): boolean => `${file}/`.startsWith(`${folder}/`);
+  assert.equal(
+    table.filter(({ file, folders }) => !folders.some((folder) => isKept(file, folder))),
+    [],
+  );
+  assert.is(table.length, 8);
 });
 
 test("so are those of the units' comments and of the readme", () => {
