@@ -12,6 +12,9 @@ const THREADS = ["acceptor", "proxy", "rpc-client", "rpc-server"];
 const POOL = "node_modules/tinypool/dist";
 const POOL_ENTRY = "entry/worker.js";
 
+/** What Bun says of the two bundles, in their folder. */
+const METAFILES = ["main.meta.json", "pool.meta.json"];
+
 /** Writes the bundle to a folder, which is emptied. Returns its entries, the program first. */
 export function bundle(folder) {
   rmSync(folder, { recursive: true, force: true });
@@ -20,9 +23,22 @@ export function bundle(folder) {
   runTool(bunPath(), [
     ...[...flags, "--splitting", "--root=.", "--entry-naming=[name].[ext]"],
     ...["--define", `OUTRIGGER_BUILD=${JSON.stringify(about())}`, MAIN, ...threads],
+    `--metafile=${join(folder, METAFILES[0])}`,
   ]);
-  runTool(bunPath(), [...flags, `--root=${POOL}`, join(POOL, POOL_ENTRY)]);
+  const pool = [`--metafile=${join(folder, METAFILES[1])}`, join(POOL, POOL_ENTRY)];
+  runTool(bunPath(), [...flags, `--root=${POOL}`, ...pool]);
   return ["main.js", ...THREADS.map((name) => `${name}.js`), POOL_ENTRY];
+}
+
+/** The files, from the root of the repository, that a bundle in `folder` is made of. */
+export function bundledFiles(folder) {
+  const files = METAFILES.flatMap((name) =>
+    Object.entries(JSON.parse(readFileSync(join(folder, name), "utf8")).outputs).flatMap(
+      ([, { inputs }]) => Object.entries(inputs),
+    ),
+  );
+  const used = files.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file);
+  return [...new Set(used)].sort();
 }
 
 /** What src/cli/version.ts says of a build. */

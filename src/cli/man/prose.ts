@@ -23,6 +23,11 @@ export const OTHER_VARIABLES: readonly Prose[] = [
     "Set for the command of outrigger run: the sidecar is its proxy for HTTP, except to this machine. A " +
       "NO_PROXY or no_proxy that is set already stays.",
   ],
+  [
+    "NOTIFY_SOCKET, WATCHDOG_USEC",
+    "Set by a service manager, which is told when outrigger is ready, how it is, and when it stops; see " +
+      "sd_notify(3).",
+  ],
   ["SOURCE_DATE_EPOCH", "The day that outrigger man puts on the page, in seconds since 1970."],
 ];
 
