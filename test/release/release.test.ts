@@ -155,7 +155,12 @@ const RUNTIME = "node_modules/@oven/bun-linux-aarch64";
 async function listed(): Promise<object> {
   const npm = findTool("npm");
   assert.ok(npm, "npm is not installed");
-  const flags = ["--sbom-format=cyclonedx", "--omit=dev", "--package-lock-only", "--no-update-notifier"];
+  const flags = [
+    "--sbom-format=cyclonedx",
+    "--omit=dev",
+    "--package-lock-only",
+    "--no-update-notifier",
+  ];
   const command = `cd "$0" && exec "$1" sbom ${flags.join(" ")} 2>/dev/null`;
   const { output } = await runTool("/bin/sh", ["-c", command, ROOT, npm ?? ""]);
   return JSON.parse(output) as object;
