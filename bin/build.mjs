@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // npm run build [-- --runtime bun|deno] [--arch x64|arm64] [--out FILE]: the program in one file,
 // dist/outrigger-bun. `deno task compile` is the same with --runtime deno.
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { bundle, runTool } from "./bundle.mjs";
+import { compileDeno } from "./compile-deno.mjs";
 import { otherBun } from "./other-bun.mjs";
 import { bunPath, ensureInstalled, fail, root, takeFlag } from "./runtimes.mjs";
 
@@ -18,14 +19,17 @@ if (args.length > 0)
 if (!ARCHS.includes(arch))
   fail(`--arch: ${JSON.stringify(arch)} is not one of ${ARCHS.join(", ")}`);
 
+const compile = { bun: compileBun, deno: compileDeno }[runtime];
+if (compile === undefined) fail(`--runtime: ${JSON.stringify(runtime)} is not one of bun, deno`);
+
 ensureInstalled();
 mkdirSync(dirname(out), { recursive: true });
-if (runtime === "bun") buildBun();
-else fail(`--runtime: ${JSON.stringify(runtime)} is not one of bun, deno`);
+const folder = `${out}.bundle`;
+// What is there from an earlier build must not be taken for this one's.
+rmSync(out, { force: true });
+compile({ folder, entries: bundle(folder), arch, out });
 
-function buildBun() {
-  const folder = `${out}.bundle`;
-  const entries = bundle(folder);
+function compileBun({ folder, entries, arch, out }) {
   const target = [`--target=bun-linux-${arch}`];
   if (arch !== process.arch) target.push(`--compile-executable-path=${otherBun(arch)}`);
   const flags = [
@@ -36,7 +40,6 @@ function buildBun() {
     ...["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"],
   ];
   runTool(bunPath(), [...flags, ...entries], folder);
-  chmodSync(out, 0o755);
   rmSync(folder, { recursive: true, force: true });
   console.log(out);
 }

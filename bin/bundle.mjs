@@ -15,10 +15,13 @@ const POOL_ENTRY = "entry/worker.js";
 /** What Bun says of the two bundles, in their folder. */
 const METAFILES = ["main.meta.json", "pool.meta.json"];
 
+/** Some tools download a runtime of 40 to 50 MB. */
+const TOOL_TIMEOUT_MS = 300_000;
+
 /** Writes the bundle to a folder, which is emptied. Returns its entries, the program first. */
 export function bundle(folder) {
   rmSync(folder, { recursive: true, force: true });
-  const flags = ["build", "--target=bun", "--minify", `--outdir=${folder}`];
+  const flags = ["build", "--target=node", "--minify", `--outdir=${folder}`];
   const threads = THREADS.map((name) => `workers/${name}.ts`);
   runTool(bunPath(), [
     ...[...flags, "--splitting", "--root=.", "--entry-naming=[name].[ext]"],
@@ -57,8 +60,14 @@ function commitOfCheckout() {
 
 /** Runs a tool to its end, silently; what it says when it fails ends the build. */
 export function runTool(command, args, cwd = root) {
-  const tool = spawnSync(command, args, { cwd, env: childEnv, encoding: "utf8" });
-  if (tool.status === 0) return;
-  const said = tool.error?.message ?? `${tool.stdout}${tool.stderr}`;
-  fail(`${command} ${args[0]} failed\n${said.trimEnd()}`);
+  const { failure } = tryTool(command, args, cwd);
+  if (failure !== null) fail(`${command} ${args[0]} failed\n${failure}`);
+}
+
+/** The same, but a failure is returned: what it said, or null. */
+export function tryTool(command, args, cwd = root, env = {}) {
+  const options = { cwd, env: { ...childEnv, ...env }, encoding: "utf8", timeout: TOOL_TIMEOUT_MS };
+  const { status, error, stdout, stderr } = spawnSync(command, args, options);
+  const failure = status === 0 ? null : (error?.message ?? `${stdout}${stderr}`).trimEnd();
+  return { failure, output: `${stdout}${stderr}` };
 }

@@ -7,10 +7,19 @@ import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-// The permissions of everything that runs on Deno here. Not a list: with ffi (the acceptor's system
-// calls) and run (processes of the demo and the tests) it would keep nothing out, and Deno wants no
-// less for /proc/self, where the metrics and the watch over threads look.
-export const denoFlags = ["run", "--no-prompt", "--allow-all"];
+/**
+ * What the program may do on Deno, from a checkout, as a bundle and compiled alike. Files, hosts and
+ * commands are for its user to name, and an application is given the whole environment. FFI cannot be
+ * narrowed to libc and OpenSSL: with a list of libraries Deno refuses callbacks (ALPN is one) and views
+ * of memory. What is left out: /proc, /sys and /dev, code from elsewhere, and most of what `sys` tells.
+ */
+export const denoPermissions = [
+  ...["--no-prompt", "--deny-import", "--allow-ffi", "--allow-net", "--allow-env", "--allow-run"],
+  ...["--allow-read", "--allow-write", "--allow-sys=networkInterfaces,homedir"],
+];
+
+/** Tests look into /proc themselves. */
+const denoTestPermissions = ["--no-prompt", "--allow-all"];
 
 /** Installs what package.json lists when something is missing; `dev` asks for the tools too. */
 export function ensureInstalled({ dev = false } = {}) {
@@ -84,11 +93,16 @@ export function denoPath() {
   return find("deno", [`${process.platform}-${process.arch}${libc}`], "@deno", "deno");
 }
 
-/** The command line that runs a TypeScript file on a runtime, "bun" or "deno". */
-export function commandFor(runtime, file, args = []) {
+/** The command line that runs the program, or a file of its kind, on a runtime, "bun" or "deno". */
+export function commandFor(runtime, file, args = [], permissions = denoPermissions) {
   if (runtime === "bun") return [bunPath(), [file, ...args]];
-  if (runtime === "deno") return [denoPath(), [...denoFlags, file, ...args]];
+  if (runtime === "deno") return [denoPath(), ["run", ...permissions, file, ...args]];
   return fail(`unknown runtime ${JSON.stringify(runtime)}: expected bun or deno`);
+}
+
+/** The same for a test. */
+export function testCommandFor(runtime, file, args = []) {
+  return commandFor(runtime, file, args, denoTestPermissions);
 }
 
 /** Takes `--NAME VALUE` or `--NAME=VALUE` out of the arguments. */

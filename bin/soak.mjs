@@ -3,7 +3,7 @@
 // Without a name it lists them.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { commandFor, ensureInstalled, root, run, takeFlag } from "./runtimes.mjs";
+import { ensureInstalled, root, run, takeFlag, testCommandFor } from "./runtimes.mjs";
 
 const args = process.argv.slice(2);
 const runtime = takeFlag(args, "--runtime", "bun");
@@ -18,7 +18,7 @@ const names = existsSync(folder)
 
 if (names.includes(name)) {
   ensureInstalled({ dev: true });
-  run(commandFor(runtime, join(folder, `${name}.ts`), flags));
+  run(testCommandFor(runtime, join(folder, `${name}.ts`), flags));
 } else {
   console.log("npm run soak -- NAME [flags] [--runtime bun|deno]");
   for (const each of names) console.log(`  ${each.padEnd(20)} ${about(each)}`);

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { childEnv, commandFor, ensureInstalled, fail, root, takeFlag } from "./runtimes.mjs";
+import { childEnv, ensureInstalled, fail, root, takeFlag, testCommandFor } from "./runtimes.mjs";
 
 const TIMEOUT_DEFAULT_S = 120;
 const HEAD_LINES = 12;
@@ -59,7 +59,7 @@ async function drain(queue) {
 }
 
 function runOne({ file, runtime, timeoutS }) {
-  const [command, args] = commandFor(runtime, file);
+  const [command, args] = testCommandFor(runtime, file);
   const startMs = performance.now();
   // A group of its own, so that what a test left behind ends with it.
   const child = spawn(command, args, {

@@ -1,6 +1,7 @@
 /** One process of the demo: this program again, with a command of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { runtime } from "../net/runtime.ts";
+import { ownProgram } from "../net/own-program.ts";
+import { StartError } from "./start-error.ts";
 
 /** From the start of a process to its line "ready", on a machine that starts several at once. */
 const START_TIMEOUT_MS = 20_000;
@@ -23,7 +24,9 @@ export class DemoProcess {
 
   private constructor(name: string, args: readonly string[], env: Record<string, string>) {
     this.#name = name;
-    const [command, ...first] = runtime.program;
+    const program = ownProgram();
+    if (program === null) throw new StartError("the demo needs /proc to be mounted");
+    const [command, ...first] = program;
     const child = spawn(command, [...first, ...args], {
       // A group of its own: Ctrl-C is for the demo, which stops them in order.
       detached: true,

@@ -1,5 +1,5 @@
 /** The ports of this machine, or of its network namespace, that somebody listens on. */
-import { readFileSync } from "node:fs";
+import { readKernelFile } from "../net/kernel-files.ts";
 
 /** One line for each socket: the second field is its address, then state and user (proc(5)). */
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
@@ -19,7 +19,8 @@ export function listeningPorts(): ReadonlySet<number> | null {
 
 /** Returns whose they are, or null where that cannot be told. Reads a line for each socket there is. */
 export function listeningSockets(): readonly ListeningSocket[] | null {
-  const tables = TABLES.flatMap((path) => textOf(path) ?? []);
+  // A system without IPv6 has but one of them.
+  const tables = TABLES.flatMap((path) => readKernelFile(path) ?? []);
   if (tables.length === 0) return null;
   const sockets: ListeningSocket[] = [];
   for (const line of tables.join("\n").split("\n")) {
@@ -29,13 +30,4 @@ export function listeningSockets(): readonly ListeningSocket[] | null {
     sockets.push({ port, user: Number(user) });
   }
   return sockets;
-}
-
-/** A system without IPv6 has but one of them. */
-function textOf(path: string): string | null {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return null;
-  }
 }

@@ -1,6 +1,6 @@
 /** What the kernel and the runtime say of this process. */
-import { readdirSync } from "node:fs";
 import process from "node:process";
+import { countKernelEntries } from "../net/kernel-files.ts";
 
 export type ProcessFigures = {
   /** Seconds since 1970. */
@@ -24,9 +24,5 @@ export function readProcessFigures(): ProcessFigures {
 
 /** Without the one that reading the folder takes. 0 where there is no /proc. */
 function countDescriptors(): number {
-  try {
-    return Math.max(0, readdirSync("/proc/self/fd").length - 1);
-  } catch {
-    return 0;
-  }
+  return Math.max(0, (countKernelEntries("/proc/self/fd") ?? 0) - 1);
 }

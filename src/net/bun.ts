@@ -21,8 +21,6 @@ type BunServer = {
 
 type BunGlobal = {
   readonly version: string;
-  /** The script that was started; of a compiled program a path inside of it. */
-  readonly main: string;
   serve(options: {
     hostname: string;
     port: number;
@@ -41,8 +39,6 @@ const NAMES: Readonly<Record<CType, string>> = {
 };
 
 const FFI_MODULE = "bun:ffi";
-/** Where a compiled program's own files seem to be. */
-const EMBEDDED = "/$bunfs/";
 /** Seconds; the most that Bun allows. */
 const IDLE_TIMEOUT_S = 255;
 
@@ -54,7 +50,6 @@ const callbacks: object[] = [];
 export const bun: Runtime = {
   name: "bun",
   version: self.version,
-  program: [process.execPath, ...(self.main.startsWith(EMBEDDED) ? [] : [self.main])],
   openLibrary(path, functions) {
     const symbols: Record<string, { args: string[]; returns: string }> = {};
     for (const [name, signature] of Object.entries(functions)) symbols[name] = declare(signature);

@@ -1,6 +1,8 @@
 /** Linux's numbers, the same on x86-64 and arm64 unless said otherwise. */
 
 export const AF_UNIX = 1;
+export const O_RDONLY_CLOEXEC = 0o2000000;
+
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const SOCK_STREAM = 1;

@@ -3,8 +3,6 @@ import type { CFunction, CSignature, CType, HttpServer, Runtime } from "./runtim
 
 type DenoGlobal = {
   readonly version: { readonly deno: string };
-  readonly build: { readonly standalone: boolean };
-  readonly mainModule: string;
   dlopen(
     path: string,
     symbols: Record<string, { parameters: string[]; result: string }>,
@@ -40,15 +38,12 @@ const NAMES: Readonly<Record<CType, string>> = {
 const WIDE: ReadonlySet<CType> = new Set(["i64", "address", "size"]);
 
 const self = (globalThis as unknown as { Deno: DenoGlobal }).Deno;
-/** As bin/runtimes.mjs starts it. */
-const SCRIPT = ["run", "--no-prompt", "--allow-all", "--quiet", self.mainModule];
 /** Kept, so that they are not collected while C code may call them. */
 const callbacks: object[] = [];
 
 export const deno: Runtime = {
   name: "deno",
   version: self.version.deno,
-  program: [process.execPath, ...(self.build.standalone ? [] : SCRIPT)],
   openLibrary(path, functions) {
     const symbols: Record<string, { parameters: string[]; result: string }> = {};
     for (const [name, signature] of Object.entries(functions)) symbols[name] = declare(signature);

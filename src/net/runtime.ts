@@ -23,8 +23,6 @@ export type Runtime = {
   callback(signature: CSignature, work: CFunction): number;
   /** A view of native memory; it must never be freed while the view is in use. */
   viewMemory(address: number, bytes: number): ArrayBuffer;
-  /** The command line that starts this very program anew, to which its arguments are added. */
-  readonly program: readonly [command: string, ...args: string[]];
   /** Serves HTTP for the admin API (not the data path). */
   serveHttp(options: HttpServerOptions): Promise<HttpServer>;
 };

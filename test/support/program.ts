@@ -11,6 +11,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const runtimes = (await import(new URL("../../bin/runtimes.mjs", import.meta.url).href)) as {
   bunPath(): string;
   denoPath(): string;
+  readonly denoPermissions: readonly string[];
 };
 
 export type RuntimeName = "bun" | "deno";
@@ -43,7 +44,7 @@ export function commandLine(
   args: readonly string[],
   runtime: RuntimeName = thisRuntime,
 ): readonly [string, string[]] {
-  const flags = runtime === "deno" ? ["run", "-A", "--no-check", "--quiet"] : [];
+  const flags = runtime === "deno" ? ["run", ...runtimes.denoPermissions, "--quiet"] : [];
   const path = runtime === thisRuntime ? process.execPath : pathOf(runtime);
   return [path, [...flags, "src/cli/main.ts", ...args]];
 }

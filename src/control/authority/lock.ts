@@ -10,13 +10,13 @@ import {
   linkSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { readKernelFile, readKernelLink } from "../../net/kernel-files.ts";
 import { Fault } from "./fault.ts";
 import { codeOf } from "./folder.ts";
 
@@ -147,21 +147,14 @@ function owner(): string {
 }
 
 function pidNamespace(): string {
-  try {
-    return readlinkSync("/proc/self/ns/pid");
-  } catch {
-    return "unknown";
-  }
+  return readKernelLink("/proc/self/ns/pid") ?? "unknown";
 }
 
 /** Start time in ticks since boot, proc(5) `stat` field 22; `gone` for none, or one that is dead. */
 function birthOf(pid: string): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The second field is a name in parentheses and may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" || fields[0] === "X" ? "gone" : (fields[19] ?? "gone");
-  } catch {
-    return "gone";
-  }
+  const stat = readKernelFile(`/proc/${pid}/stat`);
+  if (stat === null) return "gone";
+  // The second field is a name in parentheses and may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" || fields[0] === "X" ? "gone" : (fields[19] ?? "gone");
 }
