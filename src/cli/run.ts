@@ -2,7 +2,6 @@
  * `outrigger run`: sockets first, so that what cannot be bound ends the program before anything
  * runs; then discovery, threads, the admin API; then it waits to be told to stop.
  */
-import { availableParallelism } from "node:os";
 import { adminApp } from "../admin/app.ts";
 import { Taps } from "../admin/taps.ts";
 import { resolveHost } from "../discovery/dns.ts";
@@ -19,21 +18,17 @@ import { Clock } from "../net/clock.ts";
 import { raiseDescriptorLimit } from "../net/listener.ts";
 import { runtime } from "../net/runtime.ts";
 import { Counters } from "../shared/counters.ts";
-import { WORKERS_MAX } from "../shared/layout.ts";
 import { allocate, type Memory } from "../shared/memory.ts";
 import { adminDeps } from "./admin-deps.ts";
 import type { RunConfig } from "./config.ts";
-import { cpuLimit } from "./cpu-limit.ts";
 import { Drain } from "./drain.ts";
 import { applicationOf, openAdmin, openListeners } from "./listeners.ts";
 import type { MemberOptions, MeshMember } from "./mesh-member.ts";
 import { openNotices } from "./open-notices.ts";
+import { type Share, shareOf } from "./share.ts";
 import type { IdentityOptions, SidecarIdentity } from "./start-identity.ts";
 import { Threads } from "./threads.ts";
 import { untilSignal } from "./until-signal.ts";
-
-/** Two workers use a small host well; more are for who asks for them. */
-const WORKERS_DEFAULT_MAX = 4;
 
 /** For a person's eyes, and while it starts only. */
 const READY_LOOK_MS = 50;
@@ -89,6 +84,7 @@ export async function startSidecar(
   const threads = new Threads({
     arena,
     memory,
+    chunks: ground.share.chunks,
     start: threadStart(config, ground, adminServer.port),
     accessLog: config.accessLog !== "off",
     log,
@@ -159,6 +155,7 @@ type Ground = {
   readonly listeners: readonly ListenerSpec[];
   readonly app: ThreadStart["app"];
   readonly member: MeshMember | null;
+  readonly share: Share;
   readonly memory: Memory;
   readonly counters: Counters[];
   readonly series: SeriesRegistry;
@@ -175,10 +172,23 @@ async function prepare(config: RunConfig, log: Logger): Promise<Ground> {
   const listeners = await openListeners(arena, config);
   const app = await applicationOf(config.app);
   const member = await memberOf({ config, folder, listeners, app, log }, identity);
-  const memory = allocate(config.workers ?? defaultWorkers());
+  const share = shareOf(config.workers);
+  const memory = allocate(share.workers);
   const counters = allCounters(memory);
   const series = new SeriesRegistry(counters, nowMs);
-  return { arena, nowMs, folder, identity, listeners, app, member, memory, counters, series };
+  return {
+    arena,
+    nowMs,
+    folder,
+    identity,
+    listeners,
+    app,
+    member,
+    share,
+    memory,
+    counters,
+    series,
+  };
 }
 
 function openState({ state }: RunConfig, log: Logger): StateFolder {
@@ -262,10 +272,4 @@ export async function run(config: RunConfig): Promise<number> {
 /** Of every thread, the acceptor's last. */
 function allCounters(memory: Memory): Counters[] {
   return Array.from({ length: memory.layout.threads }, (_, thread) => new Counters(memory, thread));
-}
-
-function defaultWorkers(): number {
-  // Rounded up: the last part of a CPU would lie idle otherwise.
-  const cpus = Math.min(availableParallelism(), Math.ceil(cpuLimit() ?? Number.POSITIVE_INFINITY));
-  return Math.max(1, Math.min(cpus, WORKERS_DEFAULT_MAX, WORKERS_MAX));
 }

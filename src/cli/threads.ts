@@ -33,6 +33,8 @@ export type ThreadsOptions = {
   readonly arena: Arena;
   readonly memory: Memory;
   readonly start: ThreadStart;
+  /** Of each worker's arena. */
+  readonly chunks: number;
   readonly accessLog: boolean;
   readonly log: Logger;
   readonly onResolve: (authority: string) => void;
@@ -172,7 +174,7 @@ export class Threads {
   }
 
   async #startWorker(worker: number): Promise<void> {
-    const { start, accessLog, log, onTap } = this.#options;
+    const { start, chunks, accessLog, log, onTap } = this.#options;
     const { port1, port2 } = new MessageChannel();
     this.rows.clear(worker);
     const wakeFd = this.#wakeFds[worker] ?? -1;
@@ -190,7 +192,7 @@ export class Threads {
         } else this.#onMessage(message);
       });
     });
-    const data = { start, worker, wakeFd, port: port2, ownIps: this.#ownIps, accessLog };
+    const data = { start, chunks, worker, wakeFd, port: port2, ownIps: this.#ownIps, accessLog };
     const pool = poolFor("proxy");
     this.#ports[worker] = port1;
     this.#sendCredentials(port1, worker);

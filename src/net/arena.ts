@@ -116,6 +116,11 @@ export class Arena {
     this.#slabs.push(slab);
   }
 
+  /** What all chunks hold together. */
+  get capacityBytes(): number {
+    return this.#chunks * CHUNK_BYTES;
+  }
+
   /** Chunks in use, those of slabs among them. */
   get used(): number {
     return this.#untouched - this.#freeCount;

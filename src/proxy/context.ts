@@ -8,6 +8,7 @@ import { DECODED, ENCODED, ENCODED_BYTES } from "../net/arena.ts";
 import type { Io } from "../net/connection.ts";
 import type { Http2Memory } from "../protocol/http2/connection.ts";
 import { KeptBudget } from "../protocol/http2/kept-data.ts";
+import { KEPT_BYTES_MAX } from "../protocol/http2/limits.ts";
 import type { Counters } from "../shared/counters.ts";
 import { DrainPhase } from "../shared/layout.ts";
 import type { LearnedTargets } from "../shared/learned-targets.ts";
@@ -19,7 +20,7 @@ import { HandshakeGate } from "./handshake-gate.ts";
 import { Http2Pools } from "./http2-pool.ts";
 import type { Http2Request } from "./http2-request.ts";
 import type { UpstreamStream } from "./http2-upstream-stream.ts";
-import { IN_FLIGHT_MAX } from "./limits.ts";
+import { IN_FLIGHT_MAX, KEPT_PART } from "./limits.ts";
 import { MeshTls } from "./mesh-tls.ts";
 import type { OpenTunnel } from "./open-tunnel.ts";
 import type { Pools } from "./pool.ts";
@@ -55,7 +56,7 @@ export class Context {
   readonly handshakes: HandshakeGate;
   inFlight = 0;
   /** What streams keep because the other side is slow. */
-  readonly keptBudget = new KeptBudget();
+  readonly keptBudget: KeptBudget;
   readonly http2: Http2Pools;
   readonly retryBudgets = new RetryBudgets();
   readonly requests = new Recycler<Http2Request>();
@@ -78,6 +79,8 @@ export class Context {
     this.drainPhase = parts.drainPhase;
     this.policy = parts.policy;
     this.terminateTls = parts.terminateTls;
+    const keptBytes = parts.io.arena.capacityBytes * KEPT_PART;
+    this.keptBudget = new KeptBudget(Math.min(keptBytes, KEPT_BYTES_MAX));
     this.mesh = new MeshTls(parts.io.arena);
     this.handshakes = new HandshakeGate(parts.io.loop);
     this.http2 = new Http2Pools(this);

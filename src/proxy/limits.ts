@@ -74,3 +74,5 @@ export const PROOF_SWEEP_MS = 1_000;
  * after so long is cut. Long enough for a renewal that was late, short against a lifetime of 24 h.
  */
 export const PROOF_GRACE_MS = 300_000;
+/** What HTTP/2 streams keep, as a part of what the worker's arena holds: all of 32 MiB in a whole one. */
+export const KEPT_PART = 1 / 4;

@@ -61,7 +61,7 @@ class Worker {
   constructor(data: WorkerStart) {
     const { worker, start } = data;
     const memory = attach(start.memory);
-    const arena = new Arena();
+    const arena = new Arena(data.chunks);
     const loop = new Loop(arena);
     this.#memory = memory;
     this.#data = data;

@@ -4,6 +4,8 @@ import type { ThreadStart } from "../mesh/snapshot.ts";
 
 export type WorkerStart = {
   readonly start: ThreadStart;
+  /** What its buffers may take, in chunks of the arena. */
+  readonly chunks: number;
   readonly worker: number;
   /** eventfd that wakes it. */
   readonly wakeFd: number;

@@ -8,7 +8,7 @@ import type { Credentials } from "../../src/mesh/credentials.ts";
 import type { Authorization, PortPolicy } from "../../src/mesh/policy.ts";
 import type { InboundPolicy, Speaks, ThreadStart } from "../../src/mesh/snapshot.ts";
 import { Counter, type CounterName } from "../../src/metrics/catalog.ts";
-import { Arena } from "../../src/net/arena.ts";
+import { Arena, CHUNKS_MAX } from "../../src/net/arena.ts";
 import { listen } from "../../src/net/listener.ts";
 import { Counters } from "../../src/shared/counters.ts";
 import { allocate } from "../../src/shared/memory.ts";
@@ -74,6 +74,7 @@ export class PolicyRig {
       arena,
       memory: this.#memory,
       start,
+      chunks: CHUNKS_MAX,
       accessLog: false,
       log: new Logger({
         level: "warn",

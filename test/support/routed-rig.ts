@@ -9,7 +9,7 @@ import { parseIp } from "../../src/mesh/address.ts";
 import type { RetryPolicy, Route } from "../../src/mesh/policy.ts";
 import type { Endpoint, ListenerSpec, Service, Speaks } from "../../src/mesh/snapshot.ts";
 import { Counter, type CounterName } from "../../src/metrics/catalog.ts";
-import { Arena } from "../../src/net/arena.ts";
+import { Arena, CHUNKS_MAX } from "../../src/net/arena.ts";
 import { listen } from "../../src/net/listener.ts";
 import { Counters } from "../../src/shared/counters.ts";
 import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
@@ -90,6 +90,7 @@ export async function startRouted(): Promise<RoutedRig> {
       ownPorts: [outbound.port, forward.port],
       policy: { requiresIdentity: false, allowFrom: null },
     },
+    chunks: CHUNKS_MAX,
     accessLog: false,
     log,
     onResolve: () => {},

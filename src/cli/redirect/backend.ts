@@ -1,5 +1,5 @@
 /** What sets the rules: nft or iptables. */
-import { readFileSync } from "node:fs";
+import { readKernelFile } from "../../net/kernel-files.ts";
 import { StartError } from "../start-error.ts";
 import type { Plan } from "./plan.ts";
 import type { Finished } from "./program.ts";
@@ -20,17 +20,9 @@ const IPV6_SWITCH = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
 
 /** Whether this network namespace is without IPv6. Where that cannot be told it is not. */
 export function isIpv6Off(): boolean {
-  const text = textOf(IPV6_SWITCH);
+  const text = readKernelFile(IPV6_SWITCH);
   if (text !== null) return text.trim() === "1";
-  return textOf("/proc/net/tcp") !== null && textOf("/proc/net/if_inet6") === null;
-}
-
-function textOf(path: string): string | null {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return null;
-  }
+  return readKernelFile("/proc/net/tcp") !== null && readKernelFile("/proc/net/if_inet6") === null;
 }
 
 /** What could not be done for IPv6 matters only where there is any. */

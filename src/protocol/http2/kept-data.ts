@@ -15,21 +15,26 @@ const SPARE_MAX: readonly number[] = [1_024, 1_024, 128];
 /** What all connections of a worker keep together. */
 export class KeptBudget {
   usedBytes = 0;
+  readonly #maxBytes: number;
   readonly #spare: readonly Uint8Array[][] = ROOM_BYTES.map(() => []);
+
+  constructor(maxBytes: number = KEPT_BYTES_MAX) {
+    this.#maxBytes = maxBytes;
+  }
 
   /** Takes room for `wanted` bytes or more, or null: there is no more. */
   take(wanted: number): Uint8Array | null {
     const size = ROOM_BYTES.findIndex((each) => wanted <= each);
     let bytes = ROOM_BYTES[size] ?? 2 * WINDOW_BYTES;
     while (bytes < wanted) bytes *= 2;
-    if (this.usedBytes + bytes > KEPT_BYTES_MAX) return null;
+    if (this.usedBytes + bytes > this.#maxBytes) return null;
     this.usedBytes += bytes;
     return this.#spare[size]?.pop() ?? new Uint8Array(bytes);
   }
 
   /** So much is kept that who does not take what is his must make room soon. */
   get isPressed(): boolean {
-    return this.usedBytes > KEPT_BYTES_MAX / 2;
+    return this.usedBytes > this.#maxBytes / 2;
   }
 
   give(room: Uint8Array): void {

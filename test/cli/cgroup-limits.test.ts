@@ -1,8 +1,10 @@
 import * as assert from "uvu/assert";
-import { cpuLimit } from "../../src/cli/cpu-limit.ts";
+import { cpuLimit, memoryLimit } from "../../src/cli/cgroup-limits.ts";
+import { shareOf } from "../../src/cli/share.ts";
+import { CHUNKS_MAX } from "../../src/net/arena.ts";
 import { suite } from "../support/test.ts";
 
-const test = suite("cli/cpu-limit");
+const test = suite("cli/cgroup-limits");
 
 /** The limit by files of these texts, and no others. */
 function limitBy(files: Readonly<Record<string, string>>): number | null {
@@ -55,6 +57,42 @@ test("a path deeper than any has an end", () => {
     "/sys/fs/cgroup/cpu.max": "100000 100000",
   };
   assert.is(limitBy(files), 1);
+});
+
+test("memory: the least of both versions' limits; what nobody set is none", () => {
+  const by = (files: Readonly<Record<string, string>>): number | null =>
+    memoryLimit((path) => files[path] ?? null);
+  const v2 = { "/proc/self/cgroup": "0::/a/b\n", "/sys/fs/cgroup/a/memory.max": "134217728\n" };
+  assert.is(by(v2), 134_217_728);
+  assert.is(by({ ...v2, "/sys/fs/cgroup/a/b/memory.high": "100000000\n" }), 1e8);
+  assert.is(by({ ...v2, "/sys/fs/cgroup/a/memory.high": "max\n" }), 134_217_728);
+  assert.is(by({ "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/memory.max": "max\n" }), null);
+  const v1 = {
+    "/proc/self/cgroup": V1,
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes": "1000000\n",
+  };
+  assert.is(by(v1), 1e6);
+  const none = "9223372036854771712\n";
+  assert.is(by({ ...v1, "/sys/fs/cgroup/memory/memory.limit_in_bytes": none }), null);
+  assert.is(by({}), null);
+});
+
+test("workers by the CPUs that are allowed, the quota rounded up; buffers by the memory", () => {
+  const share = (cpus: string, quota: string, memory: string, workers: number | null = null) =>
+    shareOf(workers, (path) => {
+      if (path === "/proc/self/status") return `Name:\tx\nCpus_allowed_list:\t${cpus}\nMems:\t1\n`;
+      if (path === "/proc/self/cgroup") return "0::/\n";
+      if (path === "/sys/fs/cgroup/cpu.max") return `${quota} 100000\n`;
+      return path === "/sys/fs/cgroup/memory.max" ? memory : null;
+    });
+  assert.equal(share("0-3,8", "150000", "max"), { workers: 2, chunks: CHUNKS_MAX });
+  assert.is(share("5", "max", "max").workers, 1);
+  assert.is(share("0-63", "max", "max").workers, 4);
+  assert.is(share("0-63", "10000", "max").workers, 1);
+  // 128 MiB: 16 for buffers.
+  assert.equal(share("0-1", "max", "134217728", 1), { workers: 1, chunks: 256 });
+  assert.equal(share("0-1", "max", "134217728", 2), { workers: 2, chunks: 128 });
+  assert.equal(share("0-1", "max", "1000000", 3), { workers: 3, chunks: 64 });
 });
 
 test.run();
