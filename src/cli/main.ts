@@ -2,7 +2,6 @@
 import { checkCommand } from "./check-command.ts";
 import { EXIT_USAGE, parseCommandLine } from "./command-line.ts";
 import { type CommandResult, identityCommand } from "./identity-command.ts";
-import { run } from "./run.ts";
 import { StartError } from "./start-error.ts";
 import { versionLine } from "./version.ts";
 
@@ -21,7 +20,7 @@ async function main(): Promise<number> {
   try {
     switch (line.kind) {
       case "run":
-        return await run(line.config);
+        return await (await import("./run.ts")).run(line.config);
       case "demo":
         return await (await import("./demo.ts")).demo(line.config);
       case "control":
