@@ -11,6 +11,7 @@ import { Fault } from "../control/authority/fault.ts";
 import { createToken } from "../control/authority/tokens.ts";
 import { readSettings } from "../control/settings.ts";
 import { DemoProcess } from "./demo-process.ts";
+import { StartError } from "./start-error.ts";
 
 const TOKEN_TTL_MS = 24 * 3_600_000;
 /** Until `shop` has reached `web` for the first time. */
@@ -44,7 +45,7 @@ export class DemoMesh {
 
   /** Starts a replica of `web` for each of the applications' ports. `shopArgs`: more flags of `shop`. */
   static async start(apps: readonly number[], shopArgs: readonly string[]): Promise<DemoMesh> {
-    const dir = mkdtempSync(join(tmpdir(), "outrigger-demo-"));
+    const dir = makeFolder();
     process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
     writeFileSync(join(dir, "policy.yaml"), POLICY);
     const control = await DemoProcess.start("control plane", [
@@ -95,6 +96,17 @@ export class DemoMesh {
       }
       await new Promise((resolve) => setTimeout(resolve, MEET_EVERY_MS));
     }
+  }
+}
+
+/** For keys, policy and what the sidecars keep; gone when the demo is over. */
+function makeFolder(): string {
+  const parent = tmpdir();
+  try {
+    return mkdtempSync(join(parent, "outrigger-demo-"));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StartError(`the demo needs a folder in ${parent} (TMPDIR names another): ${reason}`);
   }
 }
 

@@ -103,7 +103,7 @@ export class DemoProcess {
       const leftMs = deadlineMs - performance.now();
       if (!this.isRunning || leftMs <= 0) {
         this.kill();
-        throw new Error(`the demo's ${this.#name} did not start: ${this.#log.trim()}`);
+        throw new StartError(`the demo's ${this.#name} did not start: ${this.#log.trim()}`);
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMs);

@@ -8,7 +8,7 @@ import { eventually } from "./eventually.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** JavaScript without types, as it runs before any package is installed. */
-const runtimes = (await import(new URL("../../bin/runtimes.mjs", import.meta.url).href)) as {
+export const runtimes = (await import(new URL("../../bin/runtimes.mjs", import.meta.url).href)) as {
   bunPath(): string;
   denoPath(): string;
   readonly denoPermissions: readonly string[];
@@ -39,11 +39,25 @@ export type Program = {
   exited: Promise<number | null>;
 };
 
-/** The command that runs `src/cli/main.ts`. */
+/** What runs in place of the checkout's program on this runtime, and in which folder. */
+export type Build = { readonly line: readonly [string, ...string[]]; readonly folder: string };
+
+let build: Build | null = null;
+
+/** From now on this process tests a build. */
+export function useBuild(built: Build): void {
+  build = built;
+}
+
+/** The command that runs `src/cli/main.ts`, or the build that is used. */
 export function commandLine(
   args: readonly string[],
   runtime: RuntimeName = thisRuntime,
 ): readonly [string, string[]] {
+  if (build !== null && runtime === thisRuntime) {
+    const [command, ...first] = build.line;
+    return [command, [...first, ...args]];
+  }
   const flags = runtime === "deno" ? ["run", ...runtimes.denoPermissions, "--quiet"] : [];
   const path = runtime === thisRuntime ? process.execPath : pathOf(runtime);
   return [path, [...flags, "src/cli/main.ts", ...args]];
@@ -62,7 +76,7 @@ export async function startProgram(
   const [command, flags] = commandLine(["run", ...unsaid, ...args], runtime);
   const line = [...wrap, command, ...flags];
   const child = spawn(line[0] ?? command, line.slice(1), {
-    cwd: ROOT,
+    cwd: build?.folder ?? ROOT,
     // Nothing of another test's mesh, unless a test is about just that.
     env: { ...process.env, OUTRIGGER_STATE_DIR: "", ...env },
     stdio: ["ignore", "ignore", "pipe"],
