@@ -19,6 +19,9 @@ const RUNTIMES = {
   deno: { x64: "@deno/linux-x64-glibc", arm64: "@deno/linux-arm64-glibc" },
 };
 
+/** As bin/compile-deno.mjs ends when deno compile has no runtime to put in. */
+const EXIT_UNAVAILABLE = 69;
+
 const COMPLETIONS = {
   bash: "share/bash-completion/completions/outrigger",
   zsh: "share/zsh/site-functions/_outrigger",
@@ -46,13 +49,12 @@ export function makeArtifacts({ clone, out, work, version, epochS, say }) {
     const name = `outrigger-${version}-linux-${arch}${suffix}`;
     say(`${name}: building`);
     const top = join(work, name);
-    const built = build({ clone, top, runtime, arch });
-    if (built.problem !== undefined) {
-      if (runtime === "bun") throw new Error(`${name}: ${built.problem}`);
-      leftOut.push(`${name}: ${built.problem}`);
+    const binary = join(top, "bin/outrigger");
+    if (!build({ clone, runtime, arch, binary })) {
+      leftOut.push(`${name}: deno compile has no runtime for it, which it would download`);
       continue;
     }
-    checkVersion({ built, runtime, arch, version });
+    checkVersion({ binary, runtime, arch, version });
     cpSync(shared, top, { recursive: true });
     const archive = archiveOf(work, name, epochS);
     const sbom = sbomFor({
@@ -87,24 +89,20 @@ function makeShared({ clone, shared, version, epochS }) {
     cpSync(join(clone, name), join(documents, name), { recursive: true });
 }
 
-function build({ clone, top, runtime, arch }) {
-  const binary = join(top, "bin/outrigger");
+/** Returns false where that runtime cannot be had. */
+function build({ clone, runtime, arch, binary }) {
   const flags = [`--runtime=${runtime}`, `--arch=${arch}`, `--out=${binary}`];
-  const run = spawnSync(process.execPath, ["bin/build.mjs", ...flags], {
-    cwd: clone,
-    encoding: "utf8",
-  });
-  if (run.status !== 0) {
-    const said = `${run.stderr}`.trim().split("\n");
-    return { problem: said[0]?.replace(/^outrigger: /, "") || "bin/build.mjs failed" };
-  }
-  return { binary };
+  const options = { cwd: clone, encoding: "utf8" };
+  const run = spawnSync(process.execPath, ["bin/build.mjs", ...flags], options);
+  if (runtime === "deno" && run.status === EXIT_UNAVAILABLE) return false;
+  if (run.status === 0) return true;
+  throw new Error(`bin/build.mjs failed\n${run.error?.message ?? run.stderr.trim()}`);
 }
 
 /** One for this machine is asked who it is. */
-function checkVersion({ built, runtime, arch, version }) {
+function checkVersion({ binary, runtime, arch, version }) {
   if (arch !== process.arch) return;
-  const said = ran(built.binary, ["version"]);
+  const said = ran(binary, ["version"]);
   if (said.startsWith(`outrigger ${version} (commit `) && said.includes(`, ${runtime} `)) return;
   throw new Error(`the binary says that it is ${said}`);
 }
