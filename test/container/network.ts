@@ -2,7 +2,6 @@
  * Network namespaces that stand for machines, or for the network of a pod each: all on one bridge,
  * which has a namespace of its own and is as far as anything gets.
  */
-import { spawnSync } from "node:child_process";
 import { output } from "./command.ts";
 
 const SUBNET = "10.79.0";
@@ -10,11 +9,15 @@ const SUBNET = "10.79.0";
 export type Namespace = { readonly name: string; readonly ip: string };
 
 export class Network {
-  readonly #names: string[] = [];
-  readonly #prefix = `outrigger-${process.pid}`;
-
+  readonly #label: string;
+  #count = 1;
   /** The bridge's own, where what is no pod runs. */
-  readonly hub: Namespace = { name: `${this.#prefix}-hub`, ip: `${SUBNET}.1` };
+  readonly hub: Namespace;
+
+  constructor(label: string) {
+    this.#label = label;
+    this.hub = { name: `${label}-hub`, ip: `${SUBNET}.1` };
+  }
 
   async start(): Promise<void> {
     await this.#add(this.hub.name);
@@ -23,10 +26,8 @@ export class Network {
   }
 
   async add(label: string): Promise<Namespace> {
-    const namespace = {
-      name: `${this.#prefix}-${label}`,
-      ip: `${SUBNET}.${this.#names.length + 1}`,
-    };
+    this.#count += 1;
+    const namespace = { name: `${this.#label}-${label}`, ip: `${SUBNET}.${this.#count}` };
     await this.#add(namespace.name);
     const wire = ["type", "veth", "peer", label, "netns", this.hub.name];
     await this.#ip("link", "add", "eth0", "netns", namespace.name, ...wire);
@@ -35,20 +36,8 @@ export class Network {
     return namespace;
   }
 
-  /** Ends what runs in the namespaces, and them. */
-  remove(): void {
-    for (const name of this.#names.splice(0)) {
-      const pids = spawnSync("ip", ["netns", "pids", name], { encoding: "utf8" }).stdout ?? "";
-      for (const pid of pids.split("\n").filter((line) => line !== "")) {
-        spawnSync("kill", ["-KILL", pid]);
-      }
-      spawnSync("ip", ["netns", "del", name]);
-    }
-  }
-
   async #add(name: string): Promise<void> {
     await this.#ip("netns", "add", name);
-    this.#names.push(name);
     await this.#ip("-n", name, "link", "set", "lo", "up");
   }
 

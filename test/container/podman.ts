@@ -2,22 +2,11 @@
  * podman with storage, settings and cgroups of its own, so that the machine's containers are neither
  * used nor touched and everything can be taken away again.
  */
-import { spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CommandOptions, type Done, ended, output } from "./command.ts";
-
-const CGROUPS = "/sys/fs/cgroup";
+import { podmanEnv } from "./leftovers.ts";
 
 export type Inspected = {
   readonly State: {
@@ -31,16 +20,15 @@ export type Inspected = {
 export class Podman {
   /** For whatever else belongs to these containers. Short: sockets are in it. */
   readonly folder = mkdtempSync(join(tmpdir(), "outrigger-pod-"));
-  readonly #cgroup = `outrigger-${process.pid}`;
-  readonly #env: Readonly<Record<string, string>>;
+  readonly #cgroup: string;
+  readonly #env: ReturnType<typeof podmanEnv>;
 
-  constructor() {
+  constructor(label: string) {
+    this.#cgroup = label;
+    this.#env = podmanEnv(this.folder);
     for (const name of ["root", "run", "tmp", "networks"]) mkdirSync(join(this.folder, name));
-    const settings = join(this.folder, "containers.conf");
-    const storage = join(this.folder, "storage.conf");
-    writeFileSync(settings, settingsText(this.folder));
-    writeFileSync(storage, storageText(this.folder));
-    this.#env = { CONTAINERS_CONF: settings, CONTAINERS_STORAGE_CONF: storage };
+    writeFileSync(this.#env.CONTAINERS_CONF, settingsText(this.folder));
+    writeFileSync(this.#env.CONTAINERS_STORAGE_CONF, storageText(this.folder));
   }
 
   /** Returns what `podman ARGS` printed; rejects when it fails. */
@@ -69,21 +57,6 @@ export class Podman {
   async log(name: string): Promise<string> {
     const { stdout, stderr } = await this.ended(["logs", name]);
     return stdout + stderr;
-  }
-
-  /** Ends all containers and takes everything away. Also while the process ends, hence in one go. */
-  remove(): void {
-    if (!existsSync(this.folder)) return;
-    const env = { ...process.env, ...this.#env };
-    for (const args of [
-      ["rm", "--force", "--all", "--volumes", "--time=0"],
-      ["rmi", "--force", "--all"],
-    ]) {
-      spawnSync("podman", args, { env, timeout: 30_000 });
-    }
-    unmountBelow(this.folder);
-    rmSync(this.folder, { recursive: true, force: true });
-    removeCgroups(this.#cgroup);
   }
 }
 
@@ -120,32 +93,4 @@ function storageText(folder: string): string {
     graphroot = "${folder}/root"
     runroot = "${folder}/run"
   `;
-}
-
-/** What containers left mounted, the innermost first. */
-function unmountBelow(folder: string): void {
-  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
-  const below = mounts.map((line) => line.split(" ")[1] ?? "");
-  for (const mount of below.filter((path) => path.startsWith(`${folder}/`)).reverse()) {
-    spawnSync("umount", ["--lazy", mount]);
-  }
-}
-
-/** In each hierarchy of cgroups v1, or the one of v2; podman leaves those above its containers. */
-function removeCgroups(name: string): void {
-  for (const each of ["", ...readdirSync(CGROUPS)]) {
-    const folder = join(CGROUPS, each, name);
-    if (existsSync(folder)) removeCgroup(folder);
-  }
-}
-
-function removeCgroup(folder: string): void {
-  try {
-    for (const entry of readdirSync(folder, { withFileTypes: true })) {
-      if (entry.isDirectory()) removeCgroup(join(folder, entry.name));
-    }
-    rmdirSync(folder);
-  } catch {
-    // It has gone, or another name for the same hierarchy has been there first.
-  }
 }

@@ -1,7 +1,10 @@
 /** A mesh of containers: a control plane, and pods with an init container and a sidecar each. */
+import { type StdioOptions, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { eventually } from "../support/eventually.ts";
 import { output } from "./command.ts";
 import { IMAGE } from "./image.ts";
+import { type Made, removeLeftovers } from "./leftovers.ts";
 import { inside, type Namespace, Network } from "./network.ts";
 import { Podman } from "./podman.ts";
 
@@ -12,17 +15,29 @@ export const LOCKED: readonly string[] = [
   "--cap-drop=all",
 ];
 
+/** In a session of its own, so that whoever ends this process and its group does not end that too. */
+function startReaper({ folder, label }: Made): void {
+  const path = fileURLToPath(new URL("reaper.ts", import.meta.url));
+  const stdio: StdioOptions = ["pipe", "ignore", "ignore"];
+  spawn(process.execPath, [path, folder, label], { detached: true, stdio }).unref();
+}
+
 export class Pods {
-  readonly podman = new Podman();
-  readonly network = new Network();
+  readonly podman: Podman;
+  readonly network: Network;
+  readonly #made: Made;
 
   constructor() {
-    process.on("exit", () => this.remove());
+    const label = `outrigger-${process.pid}`;
+    this.network = new Network(label);
+    this.podman = new Podman(label);
+    this.#made = { folder: this.podman.folder, label };
+    startReaper(this.#made);
   }
 
+  /** Ends all containers and takes everything away. */
   remove(): void {
-    this.network.remove();
-    this.podman.remove();
+    removeLeftovers(this.#made);
   }
 
   /** Starts the image with flags of `podman run` and arguments of its own. */
