@@ -2,7 +2,7 @@
 // front (denort). No package registry has that. Where it cannot be had, the bundle is checked as far as
 // that goes without it, and kept, with a script that runs it on the Deno which is installed.
 import { chmodSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { tryTool } from "./bundle.mjs";
 import { denoPath, denoPermissions, fail } from "./runtimes.mjs";
 
@@ -14,6 +14,10 @@ const FLAGS = ["--quiet", "--no-config", "--no-remote", "--no-npm", "--no-code-c
 
 export function compileDeno({ folder, entries, arch, out }) {
   const launcher = `${out}.sh`;
+  for (const name of readdirSync(folder)) {
+    // What the bundler tells of itself is not for running.
+    if (name.endsWith(".json")) rmSync(join(folder, name));
+  }
   rmSync(launcher, { force: true });
   const { failure } = compile({ folder, entries, arch, out }, {});
   if (failure === null) {
@@ -57,9 +61,7 @@ function checkGraph({ folder, entries, arch, out }) {
   const { failure, output } = compile(check, { DENORT_BIN: denoPath() });
   rmSync(out, { force: true });
   if (failure !== null) fail(`deno compile failed\n${failure}`);
-  const missing = readdirSync(folder).filter(
-    (name) => !name.endsWith(".json") && !output.includes(` ${name}`),
-  );
+  const missing = readdirSync(folder).filter((name) => !output.includes(` ${name}`));
   if (missing.length > 0) fail(`deno compile leaves out ${missing.join(", ")}\n${output}`);
 }
 

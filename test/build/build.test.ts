@@ -3,7 +3,7 @@
  * A build, taken to an empty folder: it starts whatever a sidecar is asked for, as a user who may do
  * nothing, with a root that cannot be written to and an empty environment.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -126,11 +126,17 @@ test("two sidecars meet, whatever of their state cannot be kept", async () => {
   assert.equal(await Promise.all([web.stop(), shop.stop()]), [0, 0]);
 });
 
-test("an application is started with the whole environment, and its status is ours", async () => {
+test("an application gets the whole environment, and the folder it is in configures nothing", async () => {
+  writeFileSync(join(built.folder, ".env"), "OUTRIGGER_WORKERS=none\n");
+  writeFileSync(join(built.folder, "bunfig.toml"), 'preload = ["./none.js"]\n');
+  writeFileSync(join(built.folder, "deno.json"), "no JSON\n");
   const listeners = ["inbound", "outbound", "admin"].map((kind) => `--${kind}=127.0.0.1:0`);
   const said = 'test "$GREETING" = hello && test -n "$http_proxy" && exit 7';
   const [command, args] = commandLine(["run", ...listeners, "--", "sh", "-c", said]);
-  const { status, stderr } = await ended([command, ...args], { env: { GREETING: "hello" } });
+  const { status, stderr } = await ended([command, ...args], {
+    cwd: built.folder,
+    env: { GREETING: "hello" },
+  });
   assert.is(status, 7, stderr);
 });
 
