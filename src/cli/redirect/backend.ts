@@ -32,9 +32,13 @@ export function ipv6Failed({ complaint }: Finished): string {
   return `IPv6 is off here, and no rules are set for it: ${why}`;
 }
 
+/** Whether a program failed for want of rights. */
+export function isForbidden(complaint: string): boolean {
+  return /not permitted|permission denied|must be root/i.test(complaint);
+}
+
 export function explained(complaint: string): string {
-  const isForbidden = /not permitted|permission denied|must be root/i.test(complaint);
-  return isForbidden ? `${complaint}; it takes root or CAP_NET_ADMIN` : complaint;
+  return isForbidden(complaint) ? `${complaint}; it takes root or CAP_NET_ADMIN` : complaint;
 }
 
 /** Of both families together. Where IPv6 is off it need not have been possible to set rules for it. */

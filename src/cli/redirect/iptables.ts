@@ -1,6 +1,13 @@
 /** The rules by iptables: one commit for each family. */
 import { StartError } from "../start-error.ts";
-import { type Backend, explained, ipv6Failed, type State, stateOfBoth } from "./backend.ts";
+import {
+  type Backend,
+  explained,
+  ipv6Failed,
+  isForbidden,
+  type State,
+  stateOfBoth,
+} from "./backend.ts";
 import { type Existing, existingIn, iptablesText, NOTHING } from "./iptables-text.ts";
 import type { Plan } from "./plan.ts";
 import { type Finished, findProgram, runProgram } from "./program.ts";
@@ -57,10 +64,15 @@ class Iptables implements Backend {
   }
 }
 
-/** What goes wrong when it is read goes wrong again when it is written, and is told then. */
+/**
+ * Who may not look knows nothing, and says so. What else goes wrong (a kernel without the table) means
+ * that none of ours is there; when it is to be written, it goes wrong again and is told then.
+ */
 async function existing({ save }: Programs): Promise<Existing> {
-  const saved = await runProgram(save, ["-t", "nat"]);
-  return saved.isOk ? existingIn(saved.output) : NOTHING;
+  const { isOk, output, complaint } = await runProgram(save, ["-t", "nat"]);
+  if (isOk) return existingIn(output);
+  if (isForbidden(complaint)) throw new StartError(explained(complaint));
+  return NOTHING;
 }
 
 async function restored(programs: Programs | null, plan: Plan | null): Promise<Finished> {
