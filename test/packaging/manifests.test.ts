@@ -149,4 +149,13 @@ test("every container of ours has as few privileges as it can", () => {
   }
 });
 
+test("the mesh's keys are not opened to the volume's group when a pod starts again", () => {
+  const groups = manifests.flatMap((path) =>
+    [...objectsIn(path)].flatMap(({ fsGroup, fsGroupChangePolicy: policy }) =>
+      fsGroup === undefined ? [] : [policy],
+    ),
+  );
+  assert.equal(groups, ["OnRootMismatch"]);
+});
+
 test.run();
