@@ -130,7 +130,7 @@ function dirOf(values: Values, env: Environment): string {
   const given = values.optional(CONTROL.dir);
   if (given !== null) return given;
   const state = stateHome(env);
-  if (state === null) values.refuse(`${CONTROL.dir.name}: missing, and there is no home directory`);
+  if (state === null) values.refuse(`${CONTROL.dir.name}: missing, and HOME is not set`);
   return join(state ?? "", "control");
 }
 

@@ -1,8 +1,9 @@
 /** Where a sidecar keeps what outlives it, as configured. */
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
 import type { Environment, Values } from "./config.ts";
 import type { IdentityConfig } from "./identity-config.ts";
 import { RUN } from "./run-keys.ts";
+import { stateHome } from "./state-home.ts";
 
 export type StateConfig = {
   /** null: nothing is kept. */
@@ -26,12 +27,5 @@ export function stateOf(
   if (given !== null) return { dir: given, problem: null };
   const base = stateHome(env);
   if (base === null) return { dir: null, problem: "HOME is not set: name a --state-dir" };
-  return { dir: join(base, "outrigger", `${name}.${defaults.namespace}`), problem: null };
-}
-
-/** XDG Base Directory Specification: a path that is not absolute is to be ignored. */
-function stateHome(env: Environment): string | null {
-  const { HOME: home = "", XDG_STATE_HOME: own = "" } = env;
-  if (isAbsolute(own)) return own;
-  return isAbsolute(home) ? join(home, ".local", "state") : null;
+  return { dir: join(base, `${name}.${defaults.namespace}`), problem: null };
 }

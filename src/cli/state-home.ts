@@ -1,12 +1,12 @@
 /** Where this program keeps what is to outlive it, unless it is told. */
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
+import type { Environment } from "./config.ts";
 
-/** Returns `$XDG_STATE_HOME/outrigger` (XDG Base Directory 0.8); null without a home directory. */
-export function stateHome(env: Readonly<Record<string, string | undefined>>): string | null {
-  const named = env["XDG_STATE_HOME"] ?? "";
-  // "All paths must be absolute; a relative one is to be ignored."
-  if (named.startsWith("/")) return join(named, "outrigger");
-  const home = env["HOME"] ?? homedir();
-  return home.startsWith("/") ? join(home, ".local", "state", "outrigger") : null;
+/**
+ * Returns `$XDG_STATE_HOME/outrigger`, or its default by `$HOME`; null where neither is said. By XDG
+ * Base Directory 0.8, a path that is not absolute is to be ignored.
+ */
+export function stateHome({ HOME = "", XDG_STATE_HOME = "" }: Environment): string | null {
+  if (isAbsolute(XDG_STATE_HOME)) return join(XDG_STATE_HOME, "outrigger");
+  return isAbsolute(HOME) ? join(HOME, ".local", "state", "outrigger") : null;
 }

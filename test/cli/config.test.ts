@@ -1,4 +1,5 @@
 import * as assert from "uvu/assert";
+import { parseCommandLine } from "../../src/cli/command-line.ts";
 import {
   type DemoConfig,
   demoConfig,
@@ -153,6 +154,12 @@ test("what is kept has a folder of its own name, the one that is said, or none",
   assert.equal(state(home, "--state-dir="), at(null));
   assert.equal(state({ ...home, OUTRIGGER_STATE_DIR: "" }), at(null));
   assert.equal(state({}), at(null, "HOME is not set: name a --state-dir"));
+  // Whose home it is no file is asked, which need not know who runs this.
+  const control = (env: Environment): unknown => parseCommandLine(["control"], env);
+  const bad = { kind: "bad", message: "outrigger: --dir: missing, and HOME is not set" };
+  assert.equal(control({}), bad);
+  assert.equal(control({ HOME: "" }), bad);
+  assert.match(JSON.stringify(control(home)), '"/home/a/.local/state/outrigger/control"');
   // Nothing comes from a control plane, so there is nothing to keep.
   assert.equal(run(["--name=web", "--state-dir=here"], home).state, at(null));
 });

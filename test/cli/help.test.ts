@@ -62,7 +62,11 @@ test("the examples are command lines that are accepted, of their command", () =>
       const argv = argvOf(example);
       assert.is(argv.slice(0, name.split(" ").length).join(" "), name, example);
       const isTask = name.startsWith("control ");
-      assert.is(parseCommandLine(argv, {}).kind, isTask ? "control task" : name, example);
+      assert.is(
+        parseCommandLine(argv, { HOME: "/home/a" }).kind,
+        isTask ? "control task" : name,
+        example,
+      );
     }
   }
 });
