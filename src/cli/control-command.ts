@@ -20,7 +20,7 @@ import { writeStderr } from "../lib/stderr.ts";
 import { NAMESPACE_DEFAULT, TRUST_DOMAIN_DEFAULT } from "../mesh/identity.ts";
 import type { ControlRun, ControlTask } from "./control-config.ts";
 import { openNotices } from "./open-notices.ts";
-import { printed } from "./printed.ts";
+import { printed, statusOf } from "./printed.ts";
 import { StartError } from "./start-error.ts";
 import { untilSignal } from "./until-signal.ts";
 
@@ -50,8 +50,7 @@ export async function control(config: ControlRun): Promise<number> {
 export async function controlTask(task: ControlTask): Promise<number> {
   const text = await perform(task);
   if (text instanceof Fault) throw new StartError(text.reason);
-  await printed(text);
-  return 0;
+  return statusOf(await printed(text));
 }
 
 async function perform(task: ControlTask): Promise<string | Fault> {

@@ -1,4 +1,5 @@
 /** The program: reads the command line, does what it says, exits with its status. */
+import { writeStderr } from "../lib/stderr.ts";
 import { checkCommand } from "./check-command.ts";
 import { EXIT_USAGE, parseCommandLine } from "./command-line.ts";
 import { type CommandResult, identityCommand } from "./identity-command.ts";
@@ -8,6 +9,8 @@ import { versionLine } from "./version.ts";
 /** Something could not be had: a port, a name, memory. */
 const EXIT_FAILURE = 1;
 
+// What ends without a status has not done what it should: Bun says nothing of a full disk.
+process.exitCode = EXIT_FAILURE;
 process.exit(await main());
 
 function print({ text, status }: CommandResult): number {
@@ -56,8 +59,13 @@ async function main(): Promise<number> {
         return line satisfies never;
     }
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    process.stderr.write(`outrigger: ${error.message}\n`);
+    writeStderr(`outrigger: ${reasonOf(error)}\n`);
     return EXIT_FAILURE;
   }
+}
+
+/** What is not expected is told with its stack; of what is thrown on, Bun shows a build's endless lines. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof StartError ? error.message : (error.stack ?? error.message);
 }

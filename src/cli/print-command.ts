@@ -4,7 +4,7 @@ import { fishCompletion } from "./completion/fish.ts";
 import { zshCompletion } from "./completion/zsh.ts";
 import { COMMANDS } from "./keys.ts";
 import { manPage } from "./man/page.ts";
-import { printed } from "./printed.ts";
+import { printed, statusOf } from "./printed.ts";
 import type { Shell } from "./shell-keys.ts";
 import { VERSION } from "./version.ts";
 
@@ -12,8 +12,7 @@ const COMPLETIONS = { bash: bashCompletion, zsh: zshCompletion, fish: fishComple
 
 /** Prints a shell's completion script. Returns the exit status. */
 export async function completion({ shell }: { readonly shell: Shell }): Promise<number> {
-  await printed(COMPLETIONS[shell](COMMANDS));
-  return 0;
+  return statusOf(await printed(COMPLETIONS[shell](COMMANDS)));
 }
 
 /**
@@ -23,6 +22,7 @@ export async function completion({ shell }: { readonly shell: Shell }): Promise<
 export async function man(): Promise<number> {
   const given = process.env["SOURCE_DATE_EPOCH"] ?? "";
   const ms = /^[0-9]{1,11}$/.test(given) ? Number(given) * 1_000 : Date.now();
-  await printed(manPage({ table: COMMANDS, version: VERSION, date: new Date(ms) }));
-  return 0;
+  return statusOf(
+    await printed(manPage({ table: COMMANDS, version: VERSION, date: new Date(ms) })),
+  );
 }

@@ -110,7 +110,7 @@ test("its examples are command lines that are accepted", () => {
     const outer = line.replace(/"\$\([^)]*\)"/g, "@token").replace(/ &$/, "");
     const own = outer.startsWith("outrigger ") ? [outer.slice("outrigger ".length)] : [];
     for (const words of [...inner, ...own]) {
-      assert.is.not(parseCommandLine(words.split(" "), {}).kind, "bad", words);
+      assert.is.not(parseCommandLine(words.split(" "), { HOME: "/home/a" }).kind, "bad", words);
       count += 1;
     }
   }
@@ -127,6 +127,12 @@ test("outrigger man prints it, of a day that can be given", async () => {
   for (const words of [["x"], ["--x"], ["--", "x"]]) {
     assert.is(parseCommandLine(["man", ...words], {}).kind, "bad", words.join());
   }
+});
+
+test("a page that the disk had no room for is no success", async () => {
+  const [command, args] = commandLine(["man"]);
+  const line = ["-c", 'exec "$0" "$@" >/dev/full', command, ...args];
+  assert.is((await runTool("/bin/sh", line)).status, 1);
 });
 
 test.run();

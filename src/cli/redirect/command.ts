@@ -2,7 +2,7 @@
 
 import { writeStderr } from "../../lib/stderr.ts";
 import type { HostPort } from "../../mesh/address.ts";
-import { printed } from "../printed.ts";
+import { printed, statusOf } from "../printed.ts";
 import type { RedirectConfig } from "../redirect-config.ts";
 import { REDIRECT } from "../redirect-keys.ts";
 import { StartError } from "../start-error.ts";
@@ -27,8 +27,7 @@ export async function redirect(config: RedirectConfig): Promise<number> {
   switch (config.task) {
     case "print":
       // For any host: nothing of this one is looked at, but for the numbers of names.
-      await printed(textOf(plannedOf(config).plan, config.backend));
-      return 0;
+      return statusOf(await printed(textOf(plannedOf(config).plan, config.backend)));
     case "apply":
       return await apply(config, plannedOf(config));
     case "remove":
