@@ -3,6 +3,8 @@ import { readKernelFile } from "./kernel-files.ts";
 
 /** `process.argv` begins with the runtime and the script, or what stands for them in a build. */
 const ARGV_OWN = 2;
+/** This very executable, also when its file was deleted or replaced. */
+const SELF = "/proc/self/exe";
 
 /**
  * Returns the command line that starts this very program anew, with the runtime's flags and rights
@@ -14,5 +16,6 @@ export function ownProgram(): readonly [command: string, ...args: string[]] | nu
   // Each argument ends with a zero.
   const all = Buffer.from(line, "latin1").toString().split("\0").slice(0, -1);
   const given = process.argv.length - ARGV_OWN;
-  return [process.execPath, ...all.slice(1, all.length - given)];
+  // Not by its path, where there may be another program by now.
+  return [SELF, ...all.slice(1, all.length - given)];
 }
