@@ -173,6 +173,7 @@ async function prepare(config: RunConfig, log: Logger): Promise<Ground> {
   const app = await applicationOf(config.app);
   const member = await memberOf({ config, folder, listeners, app, log }, identity);
   const share = shareOf(config.workers);
+  if (share.problem !== null) log.warn("there is little memory", { reason: share.problem });
   const memory = allocate(share.workers);
   const counters = allCounters(memory);
   const series = new SeriesRegistry(counters, nowMs);

@@ -18,19 +18,29 @@ const WORKERS_DEFAULT_MAX = 4;
 const BUFFERS_PART = 1 / 8;
 /** 4 MiB: with less, a few slow clients would be all that a worker can serve. */
 const CHUNKS_MIN = 64;
+/** With 500 connections two workers are killed at 32 MiB, and slow at 48. */
+const MEMORY_MIN_BYTES = 64 << 20;
 
 export type Share = {
   readonly workers: number;
   /** What each worker's buffers may take, in chunks of the arena. */
   readonly chunks: number;
+  /** Why the kernel may end this program; null: there is no reason that it should. */
+  readonly problem: string | null;
 };
 
 /** `workers`: as configured; null: by the CPUs. */
 export function shareOf(workers: number | null, read: ReadText = readKernelFile): Share {
   const count = workers ?? defaultWorkers(read);
-  const bytes = (memoryLimit(read) ?? Number.POSITIVE_INFINITY) * BUFFERS_PART;
-  const fair = Math.floor(bytes / count / CHUNK_BYTES);
-  return { workers: count, chunks: Math.max(CHUNKS_MIN, Math.min(fair, CHUNKS_MAX)) };
+  const bytes = memoryLimit(read) ?? Number.POSITIVE_INFINITY;
+  const fair = Math.floor((bytes * BUFFERS_PART) / count / CHUNK_BYTES);
+  const chunks = Math.max(CHUNKS_MIN, Math.min(fair, CHUNKS_MAX));
+  return { workers: count, chunks, problem: bytes < MEMORY_MIN_BYTES ? tooLittle(bytes) : null };
+}
+
+function tooLittle(bytes: number): string {
+  const [has, takes] = [bytes, MEMORY_MIN_BYTES].map((each) => Math.floor(each / 2 ** 20));
+  return `its cgroup has ${has} MiB, and traffic takes ${takes}: the kernel may end it`;
 }
 
 /** A limit is rounded up: the last part of a CPU would lie idle otherwise. */

@@ -85,14 +85,21 @@ test("workers by the CPUs that are allowed, the quota rounded up; buffers by the
       if (path === "/sys/fs/cgroup/cpu.max") return `${quota} 100000\n`;
       return path === "/sys/fs/cgroup/memory.max" ? memory : null;
     });
-  assert.equal(share("0-3,8", "150000", "max"), { workers: 2, chunks: CHUNKS_MAX });
+  assert.equal(share("0-3,8", "150000", "max"), {
+    ...{ workers: 2, chunks: CHUNKS_MAX },
+    problem: null,
+  });
   assert.is(share("5", "max", "max").workers, 1);
   assert.is(share("0-63", "max", "max").workers, 4);
   assert.is(share("0-63", "10000", "max").workers, 1);
   // 128 MiB: 16 for buffers.
-  assert.equal(share("0-1", "max", "134217728", 1), { workers: 1, chunks: 256 });
-  assert.equal(share("0-1", "max", "134217728", 2), { workers: 2, chunks: 128 });
-  assert.equal(share("0-1", "max", "1000000", 3), { workers: 3, chunks: 64 });
+  assert.equal(share("0-1", "max", "134217728", 1), { workers: 1, chunks: 256, problem: null });
+  assert.equal(share("0-1", "max", "134217728", 2), { workers: 2, chunks: 128, problem: null });
+  assert.is(share("0-1", "max", `${64 << 20}`).problem, null);
+  assert.equal(share("0-1", "max", `${32 << 20}`, 3), {
+    ...{ workers: 3, chunks: 64 },
+    problem: "its cgroup has 32 MiB, and traffic takes 64: the kernel may end it",
+  });
 });
 
 test.run();
