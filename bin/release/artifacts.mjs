@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { archiveOf, sha256Of, sumsOf } from "./archive.mjs";
+import { noticesFor } from "./notices.mjs";
 import { sbomFor } from "./sbom.mjs";
 
 /** Bun's are named as if there were no others: they are the ones to take. */
@@ -56,10 +57,15 @@ export function makeArtifacts({ clone, out, work, version, epochS, say }) {
     }
     checkVersion({ binary, runtime, arch, version });
     cpSync(shared, top, { recursive: true });
+    const runtimePath = `node_modules/${RUNTIMES[runtime][arch]}`;
+    write(
+      join(top, "share/doc/outrigger/THIRD-PARTY"),
+      noticesFor({ root: clone, lock, inputs, runtime, runtimePath }),
+    );
     const archive = archiveOf(work, name, epochS);
     const sbom = sbomFor({
       ...{ npm, lock, version, timestamp, inputs },
-      runtime: `node_modules/${RUNTIMES[runtime][arch]}`,
+      runtime: runtimePath,
       binary: { name: `${name}.tar.gz`, sha256: sha256Of(archive) },
     });
     write(join(out, `${name}.tar.gz`), archive);

@@ -79,3 +79,13 @@ export const sboms = await part<{
   }): Sbom;
   usedPackages(inputs: readonly string[]): readonly string[];
 }>("sbom");
+
+export const notices = await part<{
+  noticesFor(of: {
+    root: string;
+    lock: unknown;
+    inputs: readonly string[];
+    runtime: "bun" | "deno";
+    runtimePath: string;
+  }): string;
+}>("notices");

@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { ROOT, read } from "../support/sources.ts";
 import { suite } from "../support/test.ts";
 import { findTool, runTool } from "../support/tool.ts";
-import { archives, repository, type Sbom, sboms } from "./parts.ts";
+import { archives, notices, repository, type Sbom, sboms } from "./parts.ts";
 
 const test = suite("release/release");
 test.timeout(30_000);
@@ -213,6 +213,24 @@ test("usedPackages() tells a package within a package from one beside it", () =>
     "node_modules/tsyringe",
     "node_modules/tsyringe/node_modules/tslib",
   ]);
+});
+
+test("the licences of all that is in a binary go along, and of nothing else", () => {
+  const lock = JSON.parse(read("package-lock.json")) as {
+    packages: Record<string, { version: string }>;
+  };
+  const inputs = ["src/cli/main.ts", "node_modules/hono/dist/hono.js", "node_modules/tslib/a.js"];
+  const runtimePath = "node_modules/@oven/bun-linux-x64";
+  const of = { root: ROOT, lock, inputs, runtimePath, runtime: "bun" } as const;
+  const text = notices.noticesFor(of);
+  const { version } = lock.packages[runtimePath] ?? {};
+  assert.match(
+    text,
+    `bun ${version} (MIT)\n\nhttps://github.com/oven-sh/bun/blob/bun-v${version}/`,
+  );
+  assert.match(text, /^hono \d\S+ \(MIT\)\n\nMIT License\n\nCopyright \(c\) /m);
+  assert.match(text, /^tslib \d\S+ \(0BSD\)\n\n.*Copyright \(c\) Microsoft/ms);
+  assert.not.match(text, /^tinypool /m);
 });
 
 test.run();
