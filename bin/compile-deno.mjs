@@ -77,8 +77,11 @@ function writeLauncher(path, folder) {
   const lines = [
     "#!/bin/sh",
     "# Runs the bundle beside this file on the deno in PATH, or on $DENO, as the compiled program would.",
-    'here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd) || exit 1',
+    'here=$(dirname -- "$(readlink -f -- "$0")") || exit 1',
     "export DENO_NO_UPDATE_CHECK=1",
+    "# What Deno finds out about a program it keeps here, for a faster start. Unless a place is named there",
+    "# is none, as the program writes to no other folder than it is told, not even as root.",
+    `export DENO_DIR="\${DENO_DIR:-/dev/null/none}"`,
     `exec "\${DENO:-deno}" run ${[...FLAGS, ...denoPermissions].join(" ")} \\`,
     `  "$here/${basename(folder)}/main.js" "$@"`,
   ];

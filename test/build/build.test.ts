@@ -3,7 +3,14 @@
  * A build, taken to an empty folder: it starts whatever a sidecar is asked for, as a user who may do
  * nothing, with a root that cannot be written to and an empty environment.
  */
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -73,13 +80,17 @@ test("it is of its runtime's size, and of this checkout nothing is in it", () =>
 
 test("it says what it is", async () => {
   const [command, args] = commandLine(["version"]);
-  const line = ["env", "-i", ...variables(), command, ...args];
+  // As it is put into a folder of PATH.
+  const link = join(built.folder, "link");
+  symlinkSync(command, link);
+  const line = ["env", "-i", ...variables(), link, ...args];
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
     version: string;
   };
   const commit = (await output(["git", "rev-parse", "HEAD"], { cwd: ROOT })).slice(0, 7);
   const about = `outrigger ${version} (commit ${commit}, ${thisRuntime} `;
-  const said = await output(line, { cwd: built.folder });
+  const said = await output(line, { cwd: "/" });
+  unlinkSync(link);
   assert.is(said.slice(0, about.length), about);
   assert.match(said.slice(about.length), /^\d+\.\d+\.\d+\)\n$/);
 });

@@ -48,7 +48,7 @@ export async function build(): Promise<Built> {
 }
 
 /**
- * Puts a command where a container would: no user, no environment but `env`, and nothing to write to
+ * Puts a command where a container would: a user of no name, no environment but `env`, and nothing to write to
  * but a folder in memory, SCRATCH.
  */
 export function confined(env: Readonly<Record<string, string>>): string[] {
@@ -58,11 +58,14 @@ export function confined(env: Readonly<Record<string, string>>): string[] {
     "  if mountpoint -q $each; then mount -o remount,bind,ro $each || exit 1; fi",
     "done",
     '! touch "$PWD/x" 2>/dev/null || exit 1',
-    'exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs env -i "$@"',
+    `exec setpriv --reuid=${STRANGER} --regid=${STRANGER} --clear-groups --no-new-privs env -i "$@"`,
   ].join("\n");
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   return ["unshare", "--mount", "--propagation=private", "sh", "-c", script, "sh", ...variables];
 }
+
+/** As in the image: no file knows of this user. */
+const STRANGER = 65_532;
 
 /** A folder that every Debian has, and nobody uses. */
 export const SCRATCH = "/mnt";
