@@ -35,7 +35,7 @@ for (const count of [3, 30, 300]) {
     const nowMs = 2_000 + Math.floor(i / CALLS_PER_MS);
     const chosen = balancer.pick(endpoints, nowMs, NONE);
     if (chosen === null) return null;
-    balancer.acquire(chosen);
+    balancer.acquire(chosen, nowMs);
     balancer.observe(chosen, 900 + (i & 255), nowMs);
     balancer.release(chosen);
     return chosen;

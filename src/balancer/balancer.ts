@@ -11,6 +11,7 @@ import { assert } from "../lib/assert.ts";
 import { backoffMs } from "../lib/backoff.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
+import { eligibilityOf, returnsInMs, takeTrial } from "./eligible.ts";
 import { DEFAULT_RTT_US, decayedUs, elapsedMs, observedUs, SAMPLE_MS } from "./peak-ewma.ts";
 
 /** Linkerd's reconnect backoff. A restarting process is back within a second more often than not. */
@@ -33,10 +34,10 @@ export class Balancer {
   }
 
   /**
-   * Returns the less loaded of two random endpoints that were not tried and do not back off; if
-   * one of the two backs off, the other; if both do, any that does not. If all do, the one whose
-   * backoff ends soonest, so that a pool that was down recovers with the first attempt after its
-   * return and not a minute later. Null when there are none or all were tried.
+   * Returns the less loaded of two random endpoints that were not tried and are eligible; if one of
+   * the two is not, the other; if both are not, any that is. If none is, the one that returns
+   * soonest, so that a pool that was down recovers with the first attempt after its return and not
+   * a minute later. Null when there are none or all were tried.
    */
   pick(endpoints: readonly Endpoint[], nowMs: number, tried: readonly Endpoint[]): Endpoint | null {
     const count = tried.length === 0 ? endpoints.length : countUntried(endpoints, tried);
@@ -46,17 +47,26 @@ export class Balancer {
     const otherRank = this.random() % (count - 1);
     const first = untriedAt(endpoints, tried, firstRank);
     const second = untriedAt(endpoints, tried, otherRank < firstRank ? otherRank : otherRank + 1);
-    if (this.#isBackingOff(first.row, nowMs)) {
-      if (!this.#isBackingOff(second.row, nowMs)) return second;
-      return this.#pickSoonest(endpoints, nowMs, tried);
+    const rows = this.#rows;
+    const firstIs = eligibilityOf(rows, first.row, nowMs);
+    if (firstIs === "trial" && takeTrial(rows, first.row)) return first;
+    const secondIs = eligibilityOf(rows, second.row, nowMs);
+    if (secondIs === "trial" && takeTrial(rows, second.row)) return second;
+    if (firstIs !== "eligible") {
+      return secondIs === "eligible" ? second : this.#pickSoonest(endpoints, nowMs, tried);
     }
-    if (this.#isBackingOff(second.row, nowMs)) return first;
+    if (secondIs !== "eligible") return first;
     return this.#load(second.row, nowMs) < this.#load(first.row, nowMs) ? second : first;
   }
 
-  /** Notes one more request in flight to the endpoint. */
-  acquire(endpoint: Endpoint): void {
-    this.#rows.acquire(endpoint.row, this.#worker);
+  /** Notes one more request in flight to the endpoint, or a connection that is being made. */
+  acquire(endpoint: Endpoint, nowMs: number): void {
+    this.#rows.acquire(endpoint.row, this.#worker, nowMs);
+  }
+
+  /** Notes one more tunnel that is open to the endpoint. */
+  acquireTunnel(endpoint: Endpoint): void {
+    this.#rows.acquireTunnel(endpoint.row, this.#worker);
   }
 
   /** Notes one request less. In pairs with `acquire`. */
@@ -66,7 +76,22 @@ export class Balancer {
 
   /** Notes that the endpoint answered after `rttUs`: to the first byte, or to be connected. */
   observe(endpoint: Endpoint, rttUs: number, nowMs: number): void {
+    this.#rows.answered(endpoint.row, this.#worker);
+    this.#measured(endpoint.row, rttUs, nowMs);
+  }
+
+  /**
+   * Notes that a request came to nothing by the endpoint's fault after `rttUs`: it answered that it
+   * failed (5xx, 429), or broke off, or did not answer in time. A failure may be slow, but never
+   * makes an endpoint look fast.
+   */
+  failed(endpoint: Endpoint, rttUs: number, nowMs: number): void {
     const { row } = endpoint;
+    this.#rows.answered(row, this.#worker);
+    if (rttUs > decayedUs(this.#rows.costUs(row), 0)) this.#measured(row, rttUs, nowMs);
+  }
+
+  #measured(row: number, rttUs: number, nowMs: number): void {
     for (let attempt = 0; attempt < OBSERVE_TRIES_MAX; attempt++) {
       const seenUs = this.#rows.costUs(row);
       const elapsed = elapsedMs(nowMs, this.#rows.stampMs(row));
@@ -81,7 +106,7 @@ export class Balancer {
     const { row } = endpoint;
     // Those that were on their way when the first failed say nothing new. Each counted, one burst
     // of 64 connections would mean the longest backoff.
-    if (this.#isBackingOff(row, nowMs)) return;
+    if (this.#rows.retryInMs(row, nowMs) > 0) return;
     const failures = this.#rows.failures(row) + 1;
     const waitMs = backoffMs(failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS, this.random);
     this.#rows.fail(row, nowMs, waitMs);
@@ -90,10 +115,6 @@ export class Balancer {
   /** Notes that the endpoint was connected to: it may be chosen again. */
   connectSucceeded(endpoint: Endpoint): void {
     this.#rows.succeed(endpoint.row);
-  }
-
-  #isBackingOff(row: number, nowMs: number): boolean {
-    return this.#rows.retryInMs(row, nowMs) > 0;
   }
 
   #load(row: number, nowMs: number): number {
@@ -108,7 +129,7 @@ export class Balancer {
     return decayedUs(costUs, elapsedMs(nowMs, stampMs)) * (this.#rows.pending(row) + 1);
   }
 
-  /** Any untried endpoint that does not back off, from a random one on; else the soonest to return. */
+  /** Any untried endpoint that is eligible, from a random one on; else the soonest to return. */
   #pickSoonest(
     endpoints: readonly Endpoint[],
     nowMs: number,
@@ -121,8 +142,10 @@ export class Balancer {
     for (let step = 0; step < count; step++) {
       const endpoint = at(endpoints, (start + step) % count);
       if (isTried(endpoint, tried)) continue;
-      const waitMs = this.#rows.retryInMs(endpoint.row, nowMs);
-      if (waitMs <= 0) return endpoint;
+      const eligibility = eligibilityOf(this.#rows, endpoint.row, nowMs);
+      if (eligibility === "eligible") return endpoint;
+      if (eligibility === "trial" && takeTrial(this.#rows, endpoint.row)) return endpoint;
+      const waitMs = returnsInMs(this.#rows, endpoint.row, nowMs);
       if (waitMs >= soonestMs) continue;
       soonest = endpoint;
       soonestMs = waitMs;

@@ -226,7 +226,7 @@ export class Downstream extends RespondingClient implements Requester {
     this.#exchange.detachForTunnel();
     this.context.count("upgraded");
     // `detach` gave the endpoint's place in the balancer back; the tunnel takes its own.
-    this.context.balancer.acquire(endpoint);
+    this.context.balancer.acquireTunnel(endpoint);
     const { start, end, length } = this.kept;
     this.joinTunnel(upstream, endpoint, length > 0 ? { start, end } : null);
     this.kept.clear();

@@ -120,6 +120,11 @@ export function statusOfTry(code: ProxyErrorCode): number {
   return type.startsWith("proxy_") ? 0 : status;
 }
 
+/** Whether a response of `status` says that the endpoint, and not the request, is unwell. */
+export function isFailure(status: number): boolean {
+  return status >= 500 || status === 429;
+}
+
 /** Counted for each attempt to connect, and so not once more for the answer that comes of it. */
 const COUNTED_AT_DIAL: ReadonlySet<ProxyErrorCode> = new Set([
   "connect-refused",

@@ -30,7 +30,7 @@ import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import type { Protocol } from "./conveyance.ts";
-import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { isFailure, PROXY_ERRORS, type ProxyErrorCode, statusOfTry } from "./errors.ts";
 import type { ServiceRoute } from "./router.ts";
 import { Tries } from "./tries.ts";
 
@@ -122,7 +122,7 @@ export class Exchange extends Tries {
 
   /** A final head came: it is too late to try again, if it is passed on. `isEnd`: it is all. */
   onHead(head: ResponseHead, base: number, isEnd: boolean): void {
-    this.observe();
+    this.observe(isFailure(head.status));
     if (this.course !== null && this.triesAgain(head.status)) return;
     this.hasResponded = true;
     this.#noteStatus(head.status);
@@ -131,7 +131,7 @@ export class Exchange extends Tries {
 
   /** The response is a switch of protocols. */
   onSwitch(): void {
-    this.observe();
+    this.observe(false);
     this.#noteStatus(101);
   }
 
@@ -143,6 +143,7 @@ export class Exchange extends Tries {
 
   /** The request or response took longer than its route allows. */
   override onTimeout(): void {
+    if (this.upstream !== null && !this.hasResponded) this.observe(true);
     this.dropUpstream();
     if (this.hasResponded) this.#cut(ErrorCode.cancel, "route-timeout");
     else this.fail("route-timeout");
@@ -184,6 +185,7 @@ export class Exchange extends Tries {
     resetCode: number = ErrorCode.internalError,
     isReset = false,
   ): void {
+    if (this.upstream !== null && code !== "refused" && statusOfTry(code) !== 0) this.observe(true);
     if (this.triesAgainAfter(code)) return;
     this.dropUpstream();
     if (this.hasResponded || (isReset && this.isNative)) return this.#cut(resetCode);

@@ -50,7 +50,7 @@ export class EndpointDial {
     const isOver = tried.length >= TRIES_MAX || clock.nowMs >= this.#deadlineMs;
     const endpoint = isOver ? null : balancer.pick(service.endpoints, clock.nowMs, tried);
     if (endpoint === null) return this.#failed(service.failure ?? last);
-    balancer.acquire(endpoint);
+    balancer.acquire(endpoint, clock.nowMs);
     this.#endpoint = endpoint;
     this.#startedUs = clock.nowUs;
     this.#dial = dialEndpoint(

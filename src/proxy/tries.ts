@@ -97,7 +97,7 @@ export abstract class Tries implements CourseEvents {
     const by = this.course ?? balancer;
     const endpoint = isOver ? null : by.pick(service.endpoints, clock.nowMs, this.attempts.tried);
     if (endpoint === null) return this.lose(service.failure ?? last);
-    balancer.acquire(endpoint);
+    balancer.acquire(endpoint, clock.nowMs);
     this.endpoint = endpoint;
     this.connect(route, endpoint, this.#protocolTo(endpoint, head));
   }
@@ -150,11 +150,14 @@ export abstract class Tries implements CourseEvents {
     this.attempt(code);
   }
 
-  /** What the last try took counts for its endpoint. */
-  protected observe(): void {
-    const { nowMs, nowUs } = this.context.io.loop.clock;
+  /** What the last try took, and came to, counts for its endpoint; see Balancer.failed. */
+  protected observe(isFailure: boolean): void {
+    const { balancer, io } = this.context;
+    const { nowMs, nowUs } = io.loop.clock;
     const rttUs = nowUs - this.outcome.sentUs;
-    if (this.endpoint !== null) this.context.balancer.observe(this.endpoint, rttUs, nowMs);
+    if (this.endpoint === null) return;
+    if (isFailure) balancer.failed(this.endpoint, rttUs, nowMs);
+    else balancer.observe(this.endpoint, rttUs, nowMs);
   }
 
   /** Leaves a try that came to `status` for another one, if its route says so and it can be. */
@@ -176,7 +179,7 @@ export abstract class Tries implements CourseEvents {
     const { course } = this;
     if (course === null || this.hasResponded || !this.#isWhole || !course.takeRetry()) return;
     this.context.count("retried_timeout");
-    if (this.upstream !== null) this.observe();
+    if (this.upstream !== null) this.observe(true);
     this.#pause(course);
   }
 

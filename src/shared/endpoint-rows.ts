@@ -5,7 +5,7 @@
  * back exactly, by zeroing its region. One shared word is faster under contention, up to twice (7 to
  * 65 ns per request on Bun, bench/micro/pending.bench.ts), but keeps a dead worker's share for ever.
  */
-import { ENDPOINTS_MAX, EndpointRow } from "./layout.ts";
+import { ENDPOINTS_MAX, EndpointRow, InFlight } from "./layout.ts";
 import type { Memory, Words } from "./memory.ts";
 
 /**
@@ -14,16 +14,21 @@ import type { Memory, Words } from "./memory.ts";
  */
 export const BACKOFF_MAX_MS = 120_000;
 
+/** Longest time for which an endpoint may ask to be left alone; Linkerd's bound of Retry-After. */
+export const HOLD_MAX_MS = 300_000;
+/** Words from one worker's requests in flight to the next one's. */
+const WORKER_WORDS = ENDPOINTS_MAX * InFlight.$stride;
+
 export class EndpointRows {
   readonly #words: Words;
   readonly #rows: number;
-  readonly #pending: number;
+  readonly #inFlight: number;
   readonly #workers: number;
 
   constructor(memory: Memory) {
     this.#words = memory.words;
     this.#rows = memory.layout.endpointRows;
-    this.#pending = memory.layout.pending;
+    this.#inFlight = memory.layout.inFlight;
     this.#workers = memory.layout.workers;
   }
 
@@ -79,33 +84,104 @@ export class EndpointRows {
     if (Atomics.load(this.#words, word) !== 0) Atomics.store(this.#words, word, 0);
   }
 
+  /**
+   * Leaves the endpoint alone until `untilMs` (monotonic), as it asked; the last word counts. More
+   * than HOLD_MAX_MS ahead is no hold: whoever parses what it asked bounds it.
+   */
+  hold(row: number, untilMs: number): void {
+    const word = this.#rows + row * EndpointRow.$stride + EndpointRow.heldUntilMs;
+    Atomics.store(this.#words, word, untilMs | 0 || 1);
+  }
+
+  /** Milliseconds for which the endpoint wants to be left alone; 0 or less: it does not. */
+  heldMs(row: number, nowMs: number): number {
+    const word = this.#rows + row * EndpointRow.$stride + EndpointRow.heldUntilMs;
+    const untilMs = Atomics.load(this.#words, word);
+    if (untilMs === 0) return 0;
+    const leftMs = (untilMs - nowMs) | 0;
+    return leftMs > HOLD_MAX_MS ? 0 : leftMs;
+  }
+
+  /** One of Availability: what the circuit breaker says. */
+  availability(row: number): number {
+    return Atomics.load(
+      this.#words,
+      this.#rows + row * EndpointRow.$stride + EndpointRow.availability,
+    );
+  }
+
+  /** Makes `next` of an availability if it still is `seen`. Returns whether it was. */
+  moveAvailability(row: number, seen: number, next: number): boolean {
+    const word = this.#rows + row * EndpointRow.$stride + EndpointRow.availability;
+    return Atomics.compareExchange(this.#words, word, seen, next) === seen;
+  }
+
   /** Requests in flight to the endpoint over all workers. */
   pending(row: number): number {
     let sum = 0;
-    let word = this.#pending + row;
+    let word = this.#inFlight + row * InFlight.$stride + InFlight.pending;
     for (let worker = 0; worker < this.#workers; worker++) {
       sum += Atomics.load(this.#words, word);
-      word += ENDPOINTS_MAX;
+      word += WORKER_WORDS;
     }
     return sum;
   }
 
-  /** Adds one request in flight. Only `worker` itself may call this. */
-  acquire(row: number, worker: number): void {
-    const word = this.#pending + worker * ENDPOINTS_MAX + row;
-    Atomics.store(this.#words, word, Atomics.load(this.#words, word) + 1);
+  /**
+   * How long the endpoint has answered nothing to some worker that waits for it, milliseconds: a
+   * lower bound of the age of its oldest request in flight. 0 when nobody waits.
+   */
+  silentMs(row: number, nowMs: number): number {
+    let longestMs = 0;
+    let word = this.#inFlight + row * InFlight.$stride;
+    for (let worker = 0; worker < this.#workers; worker++) {
+      const sinceMs = Atomics.load(this.#words, word + InFlight.waitingSinceMs);
+      if (sinceMs !== 0) longestMs = Math.max(longestMs, (nowMs - sinceMs) | 0);
+      word += WORKER_WORDS;
+    }
+    return longestMs;
+  }
+
+  /** Adds one request in flight, to be answered. Only `worker` itself may call this. */
+  acquire(row: number, worker: number, nowMs: number): void {
+    const word = this.#wordOf(row, worker);
+    this.#add(word, 1);
+    if (Atomics.load(this.#words, word + InFlight.waitingSinceMs) !== 0) return;
+    Atomics.store(this.#words, word + InFlight.waitingSinceMs, nowMs | 0 || 1);
+  }
+
+  /** Adds one tunnel in flight: nothing can be told from its silence. */
+  acquireTunnel(row: number, worker: number): void {
+    this.#add(this.#wordOf(row, worker), 1);
+  }
+
+  /** Notes that the endpoint answered `worker`. */
+  answered(row: number, worker: number): void {
+    const word = this.#wordOf(row, worker) + InFlight.waitingSinceMs;
+    if (Atomics.load(this.#words, word) !== 0) Atomics.store(this.#words, word, 0);
   }
 
   /** Takes one request in flight away. In pairs with `acquire`. */
   release(row: number, worker: number): void {
-    const word = this.#pending + worker * ENDPOINTS_MAX + row;
-    Atomics.store(this.#words, word, Atomics.load(this.#words, word) - 1);
+    const word = this.#wordOf(row, worker);
+    if (this.#add(word, -1) === 0) this.answered(row, worker);
   }
 
   /** Takes back all that a dead worker had in flight. Only once that worker runs no more. */
   forget(worker: number): void {
-    const base = this.#pending + worker * ENDPOINTS_MAX;
-    for (let row = 0; row < ENDPOINTS_MAX; row++) Atomics.store(this.#words, base + row, 0);
+    const base = this.#wordOf(0, worker);
+    for (let word = 0; word < WORKER_WORDS; word++) Atomics.store(this.#words, base + word, 0);
+  }
+
+  #wordOf(row: number, worker: number): number {
+    return this.#inFlight + worker * WORKER_WORDS + row * InFlight.$stride;
+  }
+
+  /** There is one writer. Returns the new count. */
+  #add(word: number, by: 1 | -1): number {
+    const count = Atomics.load(this.#words, word + InFlight.pending) + by;
+    Atomics.store(this.#words, word + InFlight.pending, count);
+    return count;
   }
 
   /** Prepares a row for a new endpoint. Only for a row that no snapshot names and nobody pends on. */

@@ -3,7 +3,7 @@
  * word index. Change anything here and LAYOUT_VERSION must rise: `attach` refuses a mismatch, and
  * test/shared/layout.test.ts pins the table.
  *
- *   | header | worker rows | endpoint rows | pending, worker by worker | descriptors |
+ *   | header | worker rows | endpoint rows | in flight, worker by worker | descriptors |
  *   | learned targets | hand-off rings, worker by worker | counters and series, thread by thread |
  *
  * "Thread" counts the workers and, last, the acceptor. Regions start on a cache line.
@@ -12,7 +12,7 @@ import { LINE_WORDS, struct } from "./struct.ts";
 
 /** "OUTR". */
 export const LAYOUT_MAGIC = 0x4f555452;
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 /** More threads than this gain nothing on one host: the kernel's network stack saturates first. */
 export const WORKERS_MAX = 16;
@@ -88,6 +88,28 @@ export const EndpointRow = struct(LINE_WORDS, {
   retryAtMs: "u32",
   /** Connection failures in a row. Writer: any worker. 0 after a success. */
   failures: "u32",
+  /** Monotonic milliseconds until which it asked to be left alone; 0: it did not. Writer: any worker. */
+  heldUntilMs: "u32",
+  /** One of Availability. Writer: any worker, compare-exchange. */
+  availability: "u32",
+});
+
+/**
+ * What the circuit breaker says of an endpoint. `probation`: whoever makes `ejected` of it by
+ * compare-exchange may send it one request.
+ */
+export const Availability = { available: 0, probation: 1, ejected: 2 } as const;
+
+/** What one worker has in flight to one endpoint. Writer: the worker. */
+export const InFlight = struct(2, {
+  /** Requests and tunnels. */
+  pending: "i32",
+  /**
+   * Monotonic milliseconds of the first request that was sent since the endpoint's last answer to
+   * this worker; 0: none was. While something is in flight, the oldest unanswered request is at
+   * least this old.
+   */
+  waitingSinceMs: "u32",
 });
 
 export const RingHead = struct(2 * LINE_WORDS, {
@@ -171,7 +193,7 @@ export type Layout = {
   readonly threads: number;
   readonly workerRows: number;
   readonly endpointRows: number;
-  readonly pending: number;
+  readonly inFlight: number;
   readonly descriptors: number;
   readonly learned: number;
   readonly rings: number;
@@ -189,8 +211,8 @@ export function layoutFor(workers: number): Layout {
   const threads = workers + 1;
   const workerRows = Header.$stride;
   const endpointRows = workerRows + workers * WorkerRow.$stride;
-  const pending = endpointRows + ENDPOINTS_MAX * EndpointRow.$stride;
-  const descriptors = pending + workers * ENDPOINTS_MAX;
+  const inFlight = endpointRows + ENDPOINTS_MAX * EndpointRow.$stride;
+  const descriptors = inFlight + workers * ENDPOINTS_MAX * InFlight.$stride;
   const learned = descriptors + DESCRIPTORS_MAX;
   const rings = learned + LEARNED_MAX * LearnedRow.$stride;
   const ringStride = RingHead.$stride + RingTail.$stride + RING_SLOTS * RingSlot.$stride;
@@ -202,7 +224,7 @@ export function layoutFor(workers: number): Layout {
     threads,
     workerRows,
     endpointRows,
-    pending,
+    inFlight,
     descriptors,
     learned,
     rings,

@@ -21,7 +21,7 @@ test("a service shows its endpoints, their shares and their cost now", () => {
     peer: null,
   }));
   endpointRows.publishCost(0, 0, 8_000, 1_000);
-  endpointRows.acquire(0, 1);
+  endpointRows.acquire(0, 1, 5);
   endpointRows.fail(1, 1_000, 100);
   for (const [thread, series, amount] of [
     [0, 2, 5],

@@ -4,6 +4,7 @@ import { SAMPLE_MS } from "../../src/balancer/peak-ewma.ts";
 import { xorshift32 } from "../../src/lib/random.ts";
 import type { Endpoint } from "../../src/mesh/snapshot.ts";
 import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
+import { Availability } from "../../src/shared/layout.ts";
 import { allocate } from "../../src/shared/memory.ts";
 import { seeded } from "../support/random.ts";
 import { suite } from "../support/test.ts";
@@ -71,7 +72,7 @@ function simulate(
     const chosen = balancer?.pick(endpoints, nowMs, NONE) ?? null;
     if (chosen === null || balancer === undefined) throw new Error("nothing was picked");
     if (ms >= window.fromMs) counts[chosen.row] = (counts[chosen.row] ?? 0) + 1;
-    balancer.acquire(chosen);
+    balancer.acquire(chosen, nowMs);
     const tookMs = latencyMs(chosen.row, ms) * (0.9 + 0.2 * random.unit());
     const endMs = ms + Math.max(1, Math.round(tookMs));
     due.set(endMs, [
@@ -142,7 +143,7 @@ test("pending requests of all workers weigh on all", () => {
   const { balancers, endpoints, rows } = pool(2, "pending");
   const [first, second] = endpoints;
   if (first === undefined || second === undefined) throw new Error("no endpoints");
-  for (const balancer of balancers) balancer.acquire(first);
+  for (const balancer of balancers) balancer.acquire(first, 5);
   assert.is(rows.pending(0), WORKERS);
   for (const balancer of balancers) {
     assert.is(
@@ -167,7 +168,7 @@ test("load is cost times pending and one", () => {
     const expected = 1_000 * (pending + 1) < 3_500 ? 0 : 1;
     assert.is(shares(50, () => balancer.pick(endpoints, 1_000, NONE)).size, 1);
     assert.is(balancer.pick(endpoints, 1_000, NONE)?.row, expected, `${pending} pending`);
-    balancer.acquire(cheap);
+    balancer.acquire(cheap, 1_000);
   }
 });
 
@@ -213,6 +214,28 @@ test("failures of attempts that were on their way when it backed off count once"
   const { balancers, rows } = pool(1, "burst");
   for (let i = 0; i < 64; i++) balancers[i % WORKERS]?.connectFailed(endpoint(0), 1_000 + (i >> 4));
   assert.is(rows.failures(0), 1);
+});
+
+test("an endpoint that asked to be left alone is, and so is one that is ejected", () => {
+  const { balancer, endpoints, rows } = pool(4, "held");
+  rows.hold(1, 2_000);
+  rows.moveAvailability(3, Availability.available, Availability.ejected);
+  assert.equal([...shares(500, () => balancer.pick(endpoints, 1_999, NONE)).keys()].sort(), [0, 2]);
+  assert.equal(
+    [...shares(500, () => balancer.pick(endpoints, 2_000, NONE)).keys()].sort(),
+    [0, 1, 2],
+  );
+});
+
+test("an endpoint on probation is sent one request", () => {
+  const { balancers, endpoints, rows } = pool(5, "probation");
+  rows.moveAvailability(2, Availability.available, Availability.probation);
+  let trials = 0;
+  for (let i = 0; i < 3_000; i++) {
+    if (balancers[i % WORKERS]?.pick(endpoints, 1_000, NONE)?.row === 2) trials++;
+  }
+  assert.is(trials, 1);
+  assert.is(rows.availability(2), Availability.ejected);
 });
 
 test("with all but one backing off, that one is found however many there are", () => {

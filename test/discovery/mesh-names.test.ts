@@ -214,7 +214,7 @@ test("a name in use is kept without being asked for again, an unused one is let 
   await fixture.find("db", "10.0.0.2:5432");
   await fixture.find("idle", "10.0.0.3:1");
   const series = fixture.registry.service("web")?.endpoints[0]?.series ?? 0;
-  fixture.rows.acquire(fixture.row("db"), 1);
+  fixture.rows.acquire(fixture.row("db"), 1, 5);
   for (let passedMs = 0; passedMs <= NAME_KEEP_MS; passedMs += NAME_KEEP_MS / 4) {
     fixture.counters.addTo(series, SeriesField.requests, 1);
     await fixture.pass(NAME_KEEP_MS / 4);
@@ -257,7 +257,7 @@ test("an endpoint that stays keeps its row, one that goes is let go of when nobo
   fixture.acknowledge();
   const [first, second] = fixture.registry.service("web")?.endpoints ?? [];
   const row = second?.row ?? -1;
-  fixture.rows.acquire(row, 0);
+  fixture.rows.acquire(row, 0, 5);
   fixture.rows.publishCost(first?.row ?? -1, 0, 777, 5);
   fixture.mesh.remove("web", "10.0.0.2:3000");
   fixture.mesh.add("web", "10.0.0.3:3000");

@@ -42,7 +42,7 @@ test("a removed endpoint's row is given on only when acknowledged and idle, and 
   await fixture.settle();
   const row = fixture.row("web");
   fixture.acknowledge();
-  fixture.rows.acquire(row, 1);
+  fixture.rows.acquire(row, 1, 5);
   fixture.rows.publishCost(row, 0, 777, 5);
   fixture.rows.fail(row, 5, 100);
   const next = async (ip: string) => {
@@ -54,7 +54,7 @@ test("a removed endpoint's row is given on only when acknowledged and idle, and 
   fixture.rows.release(row, 1);
   assert.is.not(await next("10.0.0.3"), row, "not acknowledged");
   fixture.acknowledge();
-  fixture.rows.acquire(row, 0);
+  fixture.rows.acquire(row, 0, 5);
   assert.is.not(await next("10.0.0.4"), row, "not idle");
   fixture.rows.release(row, 0);
   assert.is(fixture.rows.costUs(row), 777);

@@ -221,8 +221,8 @@ test("endpoints and workers are shown as they are", () => {
     routes: [],
   };
   input.endpointRows.publishCost(7, 0, 2_500, 1);
-  input.endpointRows.acquire(7, 0);
-  input.endpointRows.acquire(7, 2);
+  input.endpointRows.acquire(7, 0, 5);
+  input.endpointRows.acquire(7, 2, 5);
   input.endpointRows.fail(7, 0, 100);
   input.workerRows.set(1, "connections", 9);
   input.workerRows.set(1, "turnUs", 1_500);

@@ -1,6 +1,6 @@
 import * as assert from "uvu/assert";
-import { BACKOFF_MAX_MS, EndpointRows } from "../../src/shared/endpoint-rows.ts";
-import { ENDPOINTS_MAX } from "../../src/shared/layout.ts";
+import { BACKOFF_MAX_MS, EndpointRows, HOLD_MAX_MS } from "../../src/shared/endpoint-rows.ts";
+import { Availability, ENDPOINTS_MAX } from "../../src/shared/layout.ts";
 import { allocate, attach } from "../../src/shared/memory.ts";
 import { suite } from "../support/test.ts";
 import { start } from "../support/threads.ts";
@@ -95,8 +95,8 @@ test("forget() reaches the worker's first and last row and no other worker", () 
   const memory = allocate(3);
   const rows = new EndpointRows(memory);
   for (let worker = 0; worker < 3; worker++) {
-    rows.acquire(0, worker);
-    rows.acquire(LAST, worker);
+    rows.acquire(0, worker, 5);
+    rows.acquire(LAST, worker, 5);
   }
   const descriptor = memory.words[memory.layout.descriptors];
   rows.forget(2);
@@ -104,6 +104,64 @@ test("forget() reaches the worker's first and last row and no other worker", () 
   assert.is(rows.pending(0), 1);
   assert.is(rows.pending(LAST), 1);
   assert.is(memory.words[memory.layout.descriptors], descriptor);
+});
+
+test("silence counts from the first request after the last answer, of whoever waits longest", () => {
+  const rows = new EndpointRows(allocate(2));
+  assert.is(rows.silentMs(LAST, 1_000), 0);
+  rows.acquire(LAST, 0, 1_000);
+  rows.acquire(LAST, 0, 1_400);
+  rows.acquire(LAST, 1, 1_600);
+  assert.is(rows.silentMs(LAST, 2_000), 1_000);
+  rows.answered(LAST, 0);
+  assert.is(rows.silentMs(LAST, 2_000), 400);
+  rows.acquire(LAST, 0, 1_700);
+  rows.release(LAST, 1);
+  assert.is(rows.silentMs(LAST, 2_000), 300);
+  assert.is(rows.silentMs(LAST - 1, 2_000), 0);
+});
+
+test("silence ends when nobody waits any more, and a tunnel is never silent", () => {
+  const rows = new EndpointRows(allocate(1));
+  rows.acquireTunnel(3, 0);
+  assert.is(rows.silentMs(3, 5_000), 0);
+  rows.release(3, 0);
+  rows.acquire(3, 0, 1_000);
+  rows.release(3, 0);
+  assert.is(rows.silentMs(3, 5_000), 0);
+  assert.is(rows.pending(3), 0);
+});
+
+test("silence is right across the wrap, and 0 for a worker whose turn began later than ours", () => {
+  const rows = new EndpointRows(allocate(1));
+  rows.acquire(0, 0, 2 ** 32);
+  assert.is(rows.silentMs(0, 2 ** 32 + 700), 699, "0 means nobody waits: a millisecond is lost");
+  assert.is(rows.silentMs(0, 2 ** 32 - 5), 0);
+});
+
+test("a hold lasts until its time, the last word counts, and a foolish one is none", () => {
+  for (const nowMs of [10_000, 2 ** 31 - 50, 2 ** 32 - 50]) {
+    const rows = new EndpointRows(allocate(1));
+    assert.is(rows.heldMs(6, nowMs), 0);
+    rows.hold(6, nowMs + 100);
+    assert.is(rows.heldMs(6, nowMs + 30), 70);
+    assert.ok(rows.heldMs(6, nowMs + 101) <= 0);
+    rows.hold(6, nowMs + 40);
+    assert.ok(rows.heldMs(6, nowMs + 41) <= 0);
+    rows.hold(6, nowMs + HOLD_MAX_MS + 1);
+    assert.is(rows.heldMs(6, nowMs), 0);
+    assert.is(rows.heldMs(5, nowMs), 0);
+  }
+});
+
+test("availability moves only from what was seen", () => {
+  const rows = new EndpointRows(allocate(1));
+  const { available, ejected, probation } = Availability;
+  assert.is(rows.availability(2), available);
+  assert.not(rows.moveAvailability(2, probation, ejected));
+  assert.ok(rows.moveAvailability(2, available, ejected));
+  assert.is(rows.availability(2), ejected);
+  assert.is(rows.availability(3), available);
 });
 
 test("fail() is waited for, succeed() forgets it", () => {

@@ -2,12 +2,14 @@
 import * as assert from "uvu/assert";
 import {
   ALPN_BYTES_MAX,
+  Availability,
   COUNTERS_MAX,
   DESCRIPTORS_MAX,
   DrainPhase,
   ENDPOINTS_MAX,
   EndpointRow,
   Header,
+  InFlight,
   LATENCY_BOUNDS_MS,
   LAYOUT_MAGIC,
   LAYOUT_VERSION,
@@ -36,7 +38,7 @@ const test = suite("shared/layout");
 
 test("constants", () => {
   assert.is(LAYOUT_MAGIC, 0x4f555452);
-  assert.is(LAYOUT_VERSION, 1);
+  assert.is(LAYOUT_VERSION, 2);
   assert.is(LINE_WORDS, 16);
   assert.is(WORKERS_MAX, 16);
   assert.is(ENDPOINTS_MAX, 4_096);
@@ -79,8 +81,12 @@ test("every index of every record", () => {
     stampMs: 1,
     retryAtMs: 2,
     failures: 3,
+    heldUntilMs: 4,
+    availability: 5,
     $stride: 16,
   });
+  assert.equal(indices(InFlight), { pending: 0, waitingSinceMs: 1, $stride: 2 });
+  assert.equal(Availability, { available: 0, probation: 1, ejected: 2 });
   assert.equal(indices(RingHead), { taken: 0, $stride: 32 });
   assert.equal(indices(RingTail), { filled: 0, $stride: 32 });
   assert.equal(indices(RingSlot), {
@@ -142,42 +148,42 @@ const GOLDEN = [
     threads: 2,
     workerRows: 16,
     endpointRows: 48,
-    pending: 65_584,
-    descriptors: 69_680,
-    learned: 331_824,
-    rings: 333_872,
+    inFlight: 65_584,
+    descriptors: 73_776,
+    learned: 335_920,
+    rings: 337_968,
     ringStride: 32_832,
-    counters: 366_704,
-    series: 367_088,
-    words: 1_460_720,
+    counters: 370_800,
+    series: 371_184,
+    words: 1_464_816,
   },
   {
     workers: 2,
     threads: 3,
     workerRows: 16,
     endpointRows: 80,
-    pending: 65_616,
-    descriptors: 73_808,
-    learned: 335_952,
-    rings: 338_000,
+    inFlight: 65_616,
+    descriptors: 82_000,
+    learned: 344_144,
+    rings: 346_192,
     ringStride: 32_832,
-    counters: 403_664,
-    series: 404_240,
-    words: 2_044_688,
+    counters: 411_856,
+    series: 412_432,
+    words: 2_052_880,
   },
   {
     workers: 16,
     threads: 17,
     workerRows: 16,
     endpointRows: 528,
-    pending: 66_064,
-    descriptors: 131_600,
-    learned: 393_744,
-    rings: 395_792,
+    inFlight: 66_064,
+    descriptors: 197_136,
+    learned: 459_280,
+    rings: 461_328,
     ringStride: 32_832,
-    counters: 921_104,
-    series: 924_368,
-    words: 10_220_240,
+    counters: 986_640,
+    series: 989_904,
+    words: 10_285_776,
   },
 ];
 
@@ -229,7 +235,7 @@ test("attach() refuses another magic, version, number of workers or size", () =>
     return words.buffer;
   };
   assert.throws(() => attach(spoilt(Header.magic, 0)), /magic/);
-  assert.throws(() => attach(spoilt(Header.version, 2)), /version 2, want 1/);
+  assert.throws(() => attach(spoilt(Header.version, 1)), /version 1, want 2/);
   assert.throws(() => attach(spoilt(Header.workers, 2)), /words, want/);
   assert.throws(() => attach(spoilt(Header.workers, 0)), /workers/);
   const cut = new SharedArrayBuffer(4_096);
