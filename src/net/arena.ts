@@ -121,6 +121,11 @@ export class Arena {
     return this.#chunks * CHUNK_BYTES;
   }
 
+  /** Half of it is used: what can be done without is not to be kept any more. */
+  get isScarce(): boolean {
+    return this.used > this.#chunks / 2;
+  }
+
   /** Chunks in use, those of slabs among them. */
   get used(): number {
     return this.#untouched - this.#freeCount;

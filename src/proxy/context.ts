@@ -58,7 +58,7 @@ export class Context {
   /** What streams keep because the other side is slow. */
   readonly keptBudget: KeptBudget;
   readonly http2: Http2Pools;
-  readonly retryBudgets = new RetryBudgets();
+  readonly retryBudgets: RetryBudgets;
   readonly requests = new Recycler<Http2Request>();
   readonly upstreamStreams = new Recycler<UpstreamStream>();
   readonly http2Memory: Http2Memory;
@@ -83,6 +83,7 @@ export class Context {
     this.keptBudget = new KeptBudget(Math.min(keptBytes, KEPT_BYTES_MAX));
     this.mesh = new MeshTls(parts.io.arena);
     this.handshakes = new HandshakeGate(parts.io.loop);
+    this.retryBudgets = new RetryBudgets(parts.rows.count);
     this.http2 = new Http2Pools(this);
     this.http2Memory = {
       budget: this.keptBudget,

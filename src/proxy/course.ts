@@ -7,6 +7,7 @@
  *   response timeout the request's end              the response ends  the same
  *   try timeout      a try's begin, connecting too  a response begins  the try is given up for another
  *   pause            a failed try                   –                  the next try begins
+ *   rest             all endpoints refused          –                  the try goes on
  *
  * The first two cover all tries and pauses. The last try has no try timeout, and what becomes the
  * last because the request cannot be sent again or the budget is used up loses its own.
@@ -15,9 +16,9 @@
 import { backoffMs, FULL_JITTER } from "../lib/backoff.ts";
 import { Timer } from "../lib/timer-wheel.ts";
 import type { Route } from "../mesh/policy.ts";
-import type { Endpoint, Service } from "../mesh/snapshot.ts";
+import type { Service } from "../mesh/snapshot.ts";
 import type { Context } from "./context.ts";
-import { RETRIES_MAX } from "./limits.ts";
+import { REPEAT_BACKOFF_MAX_MS, REPEAT_BACKOFF_MIN_MS, RETRIES_MAX } from "./limits.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { chooseBackend } from "./route-match.ts";
 
@@ -26,14 +27,23 @@ export interface CourseEvents {
   onTimeout(): void;
   /** No response has begun in a try's time. */
   onTryTimeout(): void;
-  /** The pause is over: the next try. */
-  onPauseOver(): void;
+  /** The pause is over. `isNext`: for the next try; else the one that was under way goes on. */
+  onPauseOver(isNext: boolean): void;
   /** One of the above threw. */
   onFault(): void;
 }
 
 /** No deadline. */
 const NEVER = 0;
+
+/** Of a request whose service has no routes: it may rest, and no more. */
+export const PLAIN_ROUTE: Route = {
+  matches: [],
+  backends: [],
+  requestTimeoutMs: 0,
+  responseTimeoutMs: 0,
+  retry: null,
+};
 
 export class Course {
   readonly #context: Context;
@@ -44,8 +54,8 @@ export class Course {
   /** The service that this try goes to; null: the route's own. */
   #backend: string | null = null;
   #retries = 0;
-  /** Endpoints of tries that failed. */
-  #failed: Endpoint[] = [];
+  /** The pause is before the same try, not before the next. */
+  #isRest = false;
   #requestEndMs = NEVER;
   #responseEndMs = NEVER;
   #tryEndMs = NEVER;
@@ -58,18 +68,13 @@ export class Course {
     this.#timer = new Timer(() => context.io.loop.guard(self, () => this.#onTimer()));
   }
 
-  /** Starts with a request of `service` whose head came at `headMs`, and its first try. */
-  begin(route: Route, service: Service, headMs: number): void {
-    const { nowMs } = this.#context.io.loop.clock;
-    const { requestTimeoutMs, retry } = route;
+  /** Starts with a request whose head came at `headMs`, and its first try. */
+  begin(route: Route, budget: RetryBudget, headMs: number): void {
+    const { requestTimeoutMs } = route;
     this.#route = route;
     this.#retries = 0;
     this.#requestEndMs = requestTimeoutMs > 0 ? headMs + requestTimeoutMs : NEVER;
-    this.#budget = null;
-    if (retry !== null && retry.limit > 0) {
-      this.#budget = this.#context.retryBudgets.of(service.name, nowMs);
-      this.#budget.deposit(nowMs);
-    }
+    this.#budget = budget;
     this.beginTry();
   }
 
@@ -107,21 +112,12 @@ export class Course {
     this.#responseEndMs = NEVER;
     this.#tryEndMs = NEVER;
     this.#pauseEndMs = NEVER;
-    if (this.#failed.length > 0) this.#failed = [];
     this.#context.io.loop.timers.disarm(this.#timer);
   }
 
   /** Where this try goes, as of the newest snapshot; null: to the route's own service. */
   backendOf(service: Service): Service | null {
     return this.#backend === null ? null : this.#context.directory.backend(this.#backend, service);
-  }
-
-  /** As Balancer.pick, but an endpoint whose try failed is chosen only when there is no other. */
-  pick(endpoints: readonly Endpoint[], nowMs: number, tried: readonly Endpoint[]): Endpoint | null {
-    const { balancer } = this.#context;
-    if (this.#failed.length === 0) return balancer.pick(endpoints, nowMs, tried);
-    const other = balancer.pick(endpoints, nowMs, [...tried, ...this.#failed]);
-    return other ?? balancer.pick(endpoints, nowMs, tried);
   }
 
   /** Whether a response of `status`, or an error of ours in place of one, is worth another try. */
@@ -151,15 +147,27 @@ export class Course {
     return true;
   }
 
-  /** The try failed, at `endpoint` if it got that far: the next one begins after a pause. */
-  pause(endpoint: Endpoint | null): void {
-    const { balancer, io } = this.#context;
+  /** The try failed: the next one begins after a pause. */
+  pause(): void {
     const { backoffMinMs = 0, backoffMaxMs = 0 } = this.#route?.retry ?? {};
-    if (endpoint !== null) this.#failed.push(endpoint);
-    const { random } = balancer;
-    const waitMs = backoffMs(this.#retries, backoffMinMs, backoffMaxMs, random, FULL_JITTER);
     this.#tryEndMs = NEVER;
-    this.#pauseEndMs = io.loop.clock.nowMs + waitMs;
+    this.#isRest = false;
+    this.#wait(backoffMs(this.#retries, backoffMinMs, backoffMaxMs, this.#random, FULL_JITTER));
+  }
+
+  /** The try goes on after a pause, the `times`th: nobody is there who was not asked just now. */
+  rest(times: number): void {
+    this.#isRest = true;
+    const [minMs, maxMs] = [REPEAT_BACKOFF_MIN_MS, REPEAT_BACKOFF_MAX_MS];
+    this.#wait(backoffMs(times, minMs, maxMs, this.#random, FULL_JITTER));
+  }
+
+  get #random(): () => number {
+    return this.#context.balancer.random;
+  }
+
+  #wait(ms: number): void {
+    this.#pauseEndMs = this.#context.io.loop.clock.nowMs + ms;
     this.#arm();
   }
 
@@ -184,7 +192,7 @@ export class Course {
     if (isPauseOver) this.#pauseEndMs = NEVER;
     if (isTryOver) this.#tryEndMs = NEVER;
     this.#arm();
-    if (isPauseOver) this.#events.onPauseOver();
+    if (isPauseOver) this.#events.onPauseOver(!this.#isRest);
     else if (isTryOver) this.#events.onTryTimeout();
   }
 }

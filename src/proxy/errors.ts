@@ -86,6 +86,12 @@ export const PROXY_ERRORS = {
     "closed before a response",
     "backend_aborted",
   ),
+  "backend-closed-again": entry(
+    502,
+    "connection_terminated",
+    "closed before a response, twice",
+    "backend_aborted",
+  ),
   "backend-reset": entry(
     502,
     "connection_terminated",
@@ -133,6 +139,16 @@ const COUNTED_AT_DIAL: ReadonlySet<ProxyErrorCode> = new Set([
   "tls-failed",
   "peer-untrusted",
 ]);
+
+/** RFC 9209: who answers in place of the endpoint, and why. `text`: ASCII without quotes. */
+export function proxyStatus(type: string, text: string): string {
+  return `outrigger; error=${type}; details="${text}"`;
+}
+
+/** The endpoint could not be connected to, and so was sent nothing. */
+export function isConnectFailure(code: ProxyErrorCode): boolean {
+  return code === "connect-refused" || code === "connect-timeout" || code === "connect-unreachable";
+}
 
 /** The counter of what is answered with `code`; null when attempts were counted already. */
 export function counterOfAnswer(code: ProxyErrorCode): CounterName | null {

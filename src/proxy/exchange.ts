@@ -3,9 +3,16 @@
  * again or not, and what came of it. An HTTP/1 client uses one exchange for one request after
  * another, each stream of HTTP/2 has its own.
  *
- * The request is kept until the response begins, to be sent again: on another endpoint when
- * connecting failed or the endpoint refused to look at it, and on a new connection when a reused one
- * had closed before a byte of the response came, if it is idempotent or nothing was sent.
+ * The request is kept until the response begins, to be sent again though no route asks for it:
+ *
+ *   nothing of it was sent: no connection, or a dead one  │ always, TRIES_MAX times
+ *   the endpoint says it did not look at it (REFUSED_STREAM, or above the last id of a GOAWAY) │ same
+ *   the connection broke before a byte of the response, and it is idempotent │ once, from the budget
+ *
+ * Endpoints that it was not sent to yet are preferred; where there are none the same is asked again,
+ * after a rest but for connections that had grown old. What comes in goes to the one application that
+ * there is, and is repeated only when a reused connection to it had died: all else its caller's
+ * sidecar does, which knows more endpoints. Two who repeat would multiply.
  *
  *   start ─▶ attempt ─▶ (connecting | waiting for a stream) ─▶ sent ─▶ responding ─▶ over
  *             ▲  ▲─────────────── failed, and may be sent again ──┤
@@ -30,8 +37,9 @@ import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import type { Protocol } from "./conveyance.ts";
-import { isFailure, PROXY_ERRORS, type ProxyErrorCode, statusOfTry } from "./errors.ts";
+import { counterOfAnswer, isFailure, type ProxyErrorCode, statusOfTry } from "./errors.ts";
 import type { ServiceRoute } from "./router.ts";
+import { saysItClosed } from "./told-by-sidecar.ts";
 import { Tries } from "./tries.ts";
 
 export class Exchange extends Tries {
@@ -71,8 +79,8 @@ export class Exchange extends Tries {
   }
 
   protected override connect(route: ServiceRoute, endpoint: Endpoint, protocol: Protocol): void {
-    const { deadlineMs, isRetried } = this.attempts;
-    const wantsNew = this.request.minorVersion === 0 || isRetried;
+    const { deadlineMs } = this.attempts;
+    const wantsNew = this.request.minorVersion === 0 || this.attempts.wantsNew;
     this.conveyance.find(this, endpoint, protocol, wantsNew, route.timeoutMs, deadlineMs);
   }
 
@@ -123,10 +131,23 @@ export class Exchange extends Tries {
   /** A final head came: it is too late to try again, if it is passed on. `isEnd`: it is all. */
   onHead(head: ResponseHead, base: number, isEnd: boolean): void {
     this.observe(isFailure(head.status));
+    if (this.endpoint?.speaks === "sidecar" && this.#isLostBehind(head, base)) return;
     if (this.course !== null && this.triesAgain(head.status)) return;
     this.hasResponded = true;
     this.#noteStatus(head.status);
     this.client.writeHead(head, base, isEnd);
+  }
+
+  /** The response is a sidecar's, and says that the application's connection broke: once more. */
+  #isLostBehind(head: ResponseHead, base: number): boolean {
+    const { endpoint, upstream } = this;
+    if (endpoint === null || upstream === null) return false;
+    this.context.balancer.connectSucceeded(endpoint);
+    if (!saysItClosed(this.context.io.arena.bytes, base, head)) return false;
+    if (!this.saved.isWhole || !this.mayRepeat(upstream)) return false;
+    this.context.count("retried_reused");
+    this.repeat("backend-closed", true);
+    return true;
   }
 
   /** The response is a switch of protocols. */
@@ -149,33 +170,42 @@ export class Exchange extends Tries {
     else this.fail("route-timeout");
   }
 
-  /** The endpoint says that it has not looked at the request: it may always be sent again. */
-  onRefused(): void {
-    const canRepeat = this.saved.isWhole && !this.hasResponded && this.attempts.refused();
+  /**
+   * The endpoint says that it has not looked at the request: it may always be sent again. `isLeaving`:
+   * it is the connection that takes no more, and not the endpoint.
+   */
+  #onRefused(isLeaving: boolean): void {
+    const { attempts, endpoint } = this;
+    const isSidecar = endpoint?.speaks === "sidecar";
+    if (isSidecar && !isLeaving && endpoint !== null) {
+      // It lives, but its application does not: as good as an endpoint that cannot be connected to.
+      this.context.balancer.connectFailed(endpoint, this.context.io.loop.clock.nowMs);
+    }
+    const canRepeat = this.saved.isWhole && attempts.refused();
     // Who speaks HTTP/2 may still send it again, and is told that it is safe to.
-    if (!canRepeat) return this.lose("refused", ErrorCode.refusedStream, true);
-    this.dropUpstream();
+    if (!canRepeat) return this.lose("refused", ErrorCode.refusedStream, !isSidecar);
     this.context.count("retried_refused");
-    this.attempt("refused");
+    this.repeat("refused", !isLeaving || attempts.refusals > 1);
   }
 
   /** The backend closed or broke off, or sent nonsense. `resetCode`: the client may be told so. */
   override onBackendGone(code: ProxyErrorCode, resetCode: number = ErrorCode.internalError): void {
     const { upstream } = this;
     if (upstream === null) return;
-    const canRepeat = this.saved.isWhole && (this.request.isIdempotent || upstream.isUnsent);
-    const isRaced = upstream.isReused && !upstream.hasReceived && code === "backend-closed";
-    if (!isRaced || !canRepeat || this.hasResponded || !this.attempts.raced()) {
+    const isSilent = !upstream.hasReceived && code === "backend-closed" && !this.hasResponded;
+    if (!isSilent || !this.saved.isWhole || !this.mayRepeat(upstream)) {
       return this.lose(code, resetCode);
     }
-    this.dropUpstream();
+    // One that had been kept may just have grown too old; that is not the endpoint's fault.
+    if (!upstream.isReused) this.observe(true);
     this.context.count("retried_reused");
-    this.attempt(code);
+    this.attempts.wantsNew = true;
+    this.repeat(code, !upstream.isReused);
   }
 
   /** The endpoint ended the stream early: an HTTP/2 client is told the same. */
-  onBackendReset(code: number): void {
-    if (code === ErrorCode.refusedStream && !this.hasResponded) return this.onRefused();
+  onBackendReset(code: number, isLeaving: boolean): void {
+    if (code === ErrorCode.refusedStream && !this.hasResponded) return this.#onRefused(isLeaving);
     this.lose("backend-reset", code, true);
   }
 
@@ -189,7 +219,12 @@ export class Exchange extends Tries {
     if (this.triesAgainAfter(code)) return;
     this.dropUpstream();
     if (this.hasResponded || (isReset && this.isNative)) return this.#cut(resetCode);
-    this.fail(code);
+    const isSent = this.attempts.isRepeated;
+    if (!this.isUnseen(code)) {
+      return this.fail(isSent && code === "backend-closed" ? "backend-closed-again" : code);
+    }
+    if (isSent) this.fail("backend-closed");
+    else this.#cut(ErrorCode.refusedStream, code);
   }
 
   /** Answers for the backend. */
@@ -226,7 +261,7 @@ export class Exchange extends Tries {
 
   /** The response breaks off, or never comes; the client must see that. */
   #cut(resetCode: number, why: ProxyErrorCode = "backend-closed"): void {
-    this.context.count(PROXY_ERRORS[why].counter);
+    this.context.count(counterOfAnswer(why));
     this.outcome.cut();
     this.#finish();
     this.client.cut(resetCode, why);

@@ -153,7 +153,7 @@ export class UpstreamStream extends ClientStream implements Responder {
     if (exchange === null) return;
     if (by === "connection") exchange.onBackendGone("backend-closed");
     else if (by === "us") exchange.onBackendGone("bad-response", code);
-    else exchange.onBackendReset(code);
+    else exchange.onBackendReset(code, this.#connection.isGoingAway);
   }
 
   override onDrained(): void {

@@ -40,13 +40,16 @@ export const HTTP2_PING_TIMEOUT_MS = 3_000;
 /** Tries beyond the first, whatever a policy says: more of them no client waits for. */
 export const RETRIES_MAX = 16;
 /**
- * Of the requests that a service's routes would have retried, this share may be (Linkerd's and
- * Finagle's budget): a service that fails altogether gets 1.2 times its load, not three times.
+ * Of a service's requests this share may be retried (Linkerd's and Finagle's budget): a service that
+ * fails altogether gets 1.2 times its load, not three times.
  */
 export const RETRY_RATIO = 0.2;
-/** … and so many a second in any case, per worker: with few requests a share of them is none. */
+/** … or so many a second, over all workers: with few requests a share of them is none. */
 export const RETRIES_PER_SECOND_MIN = 10;
-/** Retries that can be saved up for a bad moment: ten seconds of the least rate. */
+/** Waited before endpoints that have all refused a request are asked again; doubled each time. */
+export const REPEAT_BACKOFF_MIN_MS = 25;
+export const REPEAT_BACKOFF_MAX_MS = 250;
+/** Retries that a worker can save up for a bad moment: ten seconds of the least rate. */
 export const RETRIES_SAVED_MAX = 100;
 /** Interim (1xx) responses to one request. */
 export const INTERIM_MAX = 32;

@@ -5,7 +5,7 @@
 import { type HpackEncoder, Indexing } from "../codec/hpack/encoder.ts";
 import { bytesOf } from "../codec/http1/field-names.ts";
 import { blockBytesMax } from "../codec/http2/write-head.ts";
-import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { PROXY_ERRORS, type ProxyErrorCode, proxyStatus } from "./errors.ts";
 
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const Grpc = {
@@ -63,7 +63,7 @@ export function failureFields(code: ProxyErrorCode, isGrpc: boolean): ReplyField
   const { status, type, text } = PROXY_ERRORS[code];
   const why: [string, string][] = [
     ["content-length", "0"],
-    ["proxy-status", `outrigger; error=${type}; details="${text}"`],
+    ["proxy-status", proxyStatus(type, text)],
     ["l5d-proxy-error", text],
   ];
   if (!isGrpc) return new ReplyFields([[":status", String(status)], ...why]);
@@ -82,7 +82,7 @@ export function badRequestFields(status: number, error: string): ReplyFields {
   return new ReplyFields([
     [":status", String(status)],
     ["content-length", "0"],
-    ["proxy-status", `outrigger; error=http_request_error; details="${text}"`],
+    ["proxy-status", proxyStatus("http_request_error", text)],
     ["l5d-proxy-error", text],
   ]);
 }

@@ -1,7 +1,7 @@
 /** Responses that the proxy makes itself. Off the hot path, so plain text is good enough. */
 import { type Http1Error, statusOf } from "../codec/http1/errors.ts";
 import { reasonOf } from "../codec/http1/reasons.ts";
-import { PROXY_ERRORS, type ProxyErrorCode } from "./errors.ts";
+import { PROXY_ERRORS, type ProxyErrorCode, proxyStatus } from "./errors.ts";
 
 export type Reply = { readonly status: number; readonly text: string };
 
@@ -29,7 +29,7 @@ function reply(status: number, type: string, text: string, closes: boolean, extr
     text:
       `HTTP/1.1 ${status} ${reasonOf(status)}\r\n` +
       `Content-Length: 0\r\n${extra}` +
-      `Proxy-Status: outrigger; error=${type}; details="${quoted}"\r\n` +
+      `Proxy-Status: ${proxyStatus(type, quoted)}\r\n` +
       `l5d-proxy-error: ${quoted}\r\n${closes ? "Connection: close\r\n" : ""}\r\n`,
   };
 }

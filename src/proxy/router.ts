@@ -15,6 +15,7 @@ import type { Context } from "./context.ts";
 import type { Missing } from "./directory.ts";
 import type { ProxyErrorCode } from "./errors.ts";
 import { APP_CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS } from "./limits.ts";
+import type { RetryBudget } from "./retry-budget.ts";
 
 export type Route =
   | {
@@ -22,6 +23,8 @@ export type Route =
       readonly service: Service;
       /** The service's; none for what comes in, which is sent to the application as it is. */
       readonly routes: readonly PolicyRoute[];
+      /** What its retries draw on. */
+      readonly budget: RetryBudget;
       /** Labels for all requests, or -1: those of the endpoint. */
       readonly series: number;
       readonly timeoutMs: number;
@@ -101,6 +104,7 @@ export function routeTo(context: Context, origin: ClientOrigin, authority: strin
     kind: "service",
     service,
     routes: isInbound ? NO_ROUTES : service.routes,
+    budget: context.retryBudgets.of(service.name, context.io.loop.clock.nowMs),
     series: isInbound ? inboundSeries(context, origin) : -1,
     timeoutMs: isInbound ? APP_CONNECT_TIMEOUT_MS : CONNECT_TIMEOUT_MS,
   };

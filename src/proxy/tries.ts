@@ -7,8 +7,8 @@ import type { Endpoint, Service } from "../mesh/snapshot.ts";
 import { Attempts } from "./attempts.ts";
 import type { Context } from "./context.ts";
 import { Conveyance, type ConveyanceFailure, chooseProtocol, type Protocol } from "./conveyance.ts";
-import { Course, type CourseEvents } from "./course.ts";
-import { type ProxyErrorCode, statusOfTry } from "./errors.ts";
+import { Course, type CourseEvents, PLAIN_ROUTE } from "./course.ts";
+import { isConnectFailure, type ProxyErrorCode, statusOfTry } from "./errors.ts";
 import { ExchangeOutcome } from "./exchange-outcome.ts";
 import { codeOf } from "./open-tunnel.ts";
 import { RequestTraits } from "./request-traits.ts";
@@ -35,9 +35,9 @@ export abstract class Tries implements CourseEvents {
   protected route: ServiceRoute | null = null;
   /** Where the last attempt went. */
   protected service: Service | null = null;
-  /** Null while the request's service has no routes. */
+  /** Null while the request's service has no routes, and it does not rest. */
   protected course: Course | null = null;
-  /** For the next request whose service has some. */
+  /** For the next request that needs one. */
   #spareCourse: Course | null = null;
 
   constructor(context: Context, client: Requester) {
@@ -68,38 +68,51 @@ export abstract class Tries implements CourseEvents {
   resume(route: ServiceRoute): void {
     this.route = route;
     this.service = route.service;
+    route.budget.deposit(this.context.io.loop.clock.nowMs);
     if (route.routes.length > 0 && !this.#setCourse(route)) return this.fail("no-route");
     this.attempt();
   }
 
   /** False: no route matches. */
-  #setCourse({ routes, service }: ServiceRoute): boolean {
+  #setCourse({ routes, budget }: ServiceRoute): boolean {
     const { base, head } = this.saved;
     const matched = head && matchRoute(routes, this.context.io.arena.bytes, base, head);
     if (matched === null) return false;
-    this.#spareCourse ??= new Course(this.context, this);
-    this.course = this.#spareCourse;
-    this.course.begin(matched, service, this.attempts.startedMs);
+    this.course = this.#takeCourse();
+    this.course.begin(matched, budget, this.attempts.startedMs);
     if (this.isRequestDone) this.course.requestEnded();
     return true;
   }
 
+  #takeCourse(): Course {
+    this.#spareCourse ??= new Course(this.context, this);
+    return this.#spareCourse;
+  }
+
   /** Chooses an endpoint and a way to it. */
   protected attempt(last: ProxyErrorCode = "no-endpoints"): void {
-    const { balancer, io } = this.context;
-    const { clock } = io.loop;
     const { route } = this;
     const { head } = this.saved;
     if (route === null || head === null) return this.fail(last);
     const service = this.#serviceNow(route);
     this.service = service;
-    const isOver = this.attempts.isOver(clock.nowMs);
-    const by = this.course ?? balancer;
-    const endpoint = isOver ? null : by.pick(service.endpoints, clock.nowMs, this.attempts.tried);
+    const endpoint = this.#pick(service.endpoints);
     if (endpoint === null) return this.lose(service.failure ?? last);
-    balancer.acquire(endpoint, clock.nowMs);
+    this.context.balancer.acquire(endpoint, this.context.io.loop.clock.nowMs);
     this.endpoint = endpoint;
     this.connect(route, endpoint, this.#protocolTo(endpoint, head));
+  }
+
+  /** One at which it came to nothing is chosen only when there is no other. */
+  #pick(endpoints: readonly Endpoint[]): Endpoint | null {
+    const { balancer, io } = this.context;
+    const { nowMs } = io.loop.clock;
+    const { attempts } = this;
+    if (attempts.isOver(nowMs)) return null;
+    const { failed, tried } = attempts;
+    if (failed.length === 0) return balancer.pick(endpoints, nowMs, tried);
+    const other = balancer.pick(endpoints, nowMs, [...tried, ...failed]);
+    return other ?? balancer.pick(endpoints, nowMs, tried);
   }
 
   /** Another attempt may come after a new snapshot: rows have new owners by then. */
@@ -190,14 +203,59 @@ export abstract class Tries implements CourseEvents {
 
   #pause(course: Course): void {
     this.conveyance.cancel();
-    course.pause(this.endpoint);
+    this.attempts.failedAt(this.endpoint);
+    course.pause();
     this.dropUpstream();
   }
 
-  onPauseOver(): void {
-    this.attempts.again(this.context.io.loop.clock.nowMs);
-    this.course?.beginTry();
+  onPauseOver(isNext: boolean): void {
+    if (isNext) {
+      this.attempts.again(this.context.io.loop.clock.nowMs);
+      this.course?.beginTry();
+    }
     this.attempt();
+  }
+
+  /**
+   * Sends the request again, which came to nothing at its endpoint: at once to another one, else to
+   * the same, and then after a rest if that `needsRest`.
+   */
+  protected repeat(code: ProxyErrorCode, needsRest: boolean): void {
+    const { attempts, route } = this;
+    attempts.failedAt(this.endpoint);
+    this.dropUpstream();
+    if (!needsRest || route === null || attempts.hasOther(this.#serviceNow(route).endpoints)) {
+      return this.attempt(code);
+    }
+    if (this.course === null) {
+      this.course = this.#takeCourse();
+      this.course.begin(PLAIN_ROUTE, route.budget, attempts.startedMs);
+    }
+    this.course.rest(Math.max(1, attempts.refusals));
+  }
+
+  /** The request may go once more, after `upstream` broke before a byte of the response. */
+  protected mayRepeat({ isReused, isUnsent }: Responder): boolean {
+    const { attempts, route } = this;
+    if (isUnsent) return attempts.refused();
+    const isInbound = this.client.origin.kind === "inbound";
+    if (!this.request.isIdempotent || (isInbound && !isReused)) return false;
+    if (route === null || attempts.isRepeated) return false;
+    if (!route.budget.withdraw(this.context.io.loop.clock.nowMs)) {
+      this.context.count("retry_budget_exceeded");
+      return false;
+    }
+    attempts.isRepeated = true;
+    return true;
+  }
+
+  /**
+   * A sidecar asked, and our application could not be connected to. Told that nobody looked at the
+   * request it repeats it elsewhere, whatever the request is, which a status could not say.
+   */
+  protected isUnseen(code: ProxyErrorCode): boolean {
+    const { isHttp2, origin } = this.client;
+    return isHttp2 && origin.kind === "inbound" && origin.client !== null && isConnectFailure(code);
   }
 
   onFault(): void {

@@ -2,6 +2,7 @@
 import { connect } from "node:net";
 import * as assert from "uvu/assert";
 import { RETRIES_MAX, RETRIES_PER_SECOND_MIN, RETRIES_SAVED_MAX } from "../../src/proxy/limits.ts";
+import { REPLAYED_BYTES_MAX } from "../../src/proxy/saved-request.ts";
 import { eventually, lapse } from "../support/eventually.ts";
 import { requestFields } from "../support/http2-fields.ts";
 import { Http2Peer } from "../support/http2-peer.ts";
@@ -108,11 +109,18 @@ for (const [client, speaks] of PAIRS) {
   test(`${title}: content that is too long to be kept is sent once`, async () => {
     const origin = await originWith(speaks, () => 503);
     const name = await retried([origin]);
-    const body = "x".repeat(20_000);
-    const told = await ask(client, rig.port, name, { method: "POST", body });
-    assert.is(told.status, 503);
-    assert.is(told.body, "503");
-    assert.is(origin.requests.length, 1);
+    for (const [length, sends] of [
+      [REPLAYED_BYTES_MAX + 1, 1],
+      [REPLAYED_BYTES_MAX, 3],
+      [REPLAYED_BYTES_MAX - 1, 3],
+    ] as const) {
+      const before = origin.requests.length;
+      const body = "x".repeat(length);
+      const told = await ask(client, rig.port, name, { method: "POST", body });
+      assert.is(told.status, 503);
+      assert.is(told.body, "503");
+      assert.equal(origin.requests.slice(before), new Array(sends).fill(`POST / ${body}`));
+    }
   });
 
   test(`${title}: a backend that breaks off before a response is tried again by its status`, async () => {

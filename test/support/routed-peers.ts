@@ -17,9 +17,10 @@ export const PAIRS: readonly (readonly [client: Version, origin: Version])[] = V
 
 /**
  * A status, with its own text for content; `silence`; `half`, a response of 200 that stops in its
- * midst; `break`, the connection is closed or the stream reset.
+ * midst; `break`, the connection is closed or the stream reset; `die`, the connection is closed.
+ * `refuse`: the stream is reset with REFUSED_STREAM, of HTTP/2 only.
  */
-export type Answer = number | "silence" | "half" | "break";
+export type Answer = number | "silence" | "half" | "break" | "die" | "refuse";
 
 export type Origin = {
   readonly port: number;
@@ -49,7 +50,7 @@ async function origin1(answer: (before: number, path: string) => Answer): Promis
       const text = method === "HEAD" ? "" : `${how}`;
       return `HTTP/1.1 ${how} Told\r\nContent-Length: 3\r\n\r\n${text}`;
     }
-    if (how === "break") socket.destroy();
+    if (how === "break" || how === "die") socket.destroy();
     else socket.once("close", () => givenUp++);
     return how === "half" ? "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf" : null;
   });
@@ -69,6 +70,8 @@ async function origin2(answer: (before: number, path: string) => Answer): Promis
         return request.respond(how, [["content-length", "3"]], text);
       }
       if (how === "break") return request.link.reset(stream.id, 2);
+      if (how === "refuse") return request.link.reset(stream.id, 7);
+      if (how === "die") return void request.link.socket.destroy();
       request.onReset = () => givenUp++;
       if (how === "half") request.respond(200, [], "half", "open");
     });
