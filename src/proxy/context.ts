@@ -10,6 +10,7 @@ import type { Http2Memory } from "../protocol/http2/connection.ts";
 import { KeptBudget } from "../protocol/http2/kept-data.ts";
 import { KEPT_BYTES_MAX } from "../protocol/http2/limits.ts";
 import type { Counters } from "../shared/counters.ts";
+import type { EndpointRows } from "../shared/endpoint-rows.ts";
 import { DrainPhase } from "../shared/layout.ts";
 import type { LearnedTargets } from "../shared/learned-targets.ts";
 import type { WorkerRows } from "../shared/worker-rows.ts";
@@ -34,6 +35,7 @@ export class Context {
   readonly rows: WorkerRows;
   readonly counters: Counters;
   readonly balancer: Balancer;
+  readonly endpoints: EndpointRows;
   readonly directory: Directory;
   readonly pools: Pools;
   readonly learned: LearnedTargets;
@@ -71,6 +73,7 @@ export class Context {
     this.rows = parts.rows;
     this.counters = parts.counters;
     this.balancer = parts.balancer;
+    this.endpoints = parts.endpoints;
     this.directory = parts.directory;
     this.pools = parts.pools;
     this.learned = parts.learned;
@@ -140,6 +143,7 @@ export type ContextParts = Pick<
   | "rows"
   | "counters"
   | "balancer"
+  | "endpoints"
   | "directory"
   | "pools"
   | "learned"

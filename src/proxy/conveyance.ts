@@ -84,7 +84,9 @@ export class Conveyance implements StreamWaiter {
       if (connection !== null) this.onStream(connection);
       return;
     }
-    const pooled = wantsNew ? null : (context.pools.take(endpoint) as Upstream | null);
+    const pooled = wantsNew
+      ? null
+      : (context.pools.take(endpoint, exchange.request.isRepeatable) as Upstream | null);
     if (pooled !== null) {
       context.count("pool_hit");
       pooled.begin(exchange, true);

@@ -19,7 +19,9 @@ export const FAILFAST_MS = 3_000;
 export const TRIES_MAX = 5;
 /** Idle upstream connections: below every server's own idle time in the field. */
 export const POOL_IDLE_MS = 3_000;
-/** A shorter `Keep-Alive: timeout` is undercut by this much. */
+/** … to what age one is used although nobody knows yet how long its server keeps it. */
+export const SURE_IDLE_MS = 100;
+/** A shorter `Keep-Alive: timeout`, or time that was observed, is undercut by this much at most. */
 export const POOL_IDLE_MARGIN_MS = 500;
 /** Idle connections per endpoint and worker. */
 export const POOL_SIZE_MAX = 1_024;

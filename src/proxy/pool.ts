@@ -1,13 +1,15 @@
 /**
  * Idle HTTP/1 connections, per endpoint, last in first out: the warmest is used again, the rest
  * grow old and close. A connection in the pool watches for the server's close by itself
- * (http1-upstream.ts), so what lies here was alive a turn ago.
+ * (upstream.ts), so what lies here was alive a turn ago.
  */
 import type { Endpoint } from "../mesh/snapshot.ts";
 import { POOL_SIZE_MAX } from "./limits.ts";
 
 export interface Poolable {
   readonly endpoint: Endpoint;
+  /** It is not so old that the server may be closing it. `mayRepeat`: that would do no harm. */
+  isUsable(mayRepeat: boolean): boolean;
   close(): void;
 }
 
@@ -23,16 +25,21 @@ export class Pools<T extends Poolable = Poolable> {
   readonly #idle = new Map<number, T[]>();
   #count = 0;
 
-  /** Takes the connection that was used last, or null. */
-  take(endpoint: Endpoint): T | null {
+  /** Takes the connection that was used last, or null: there is none, or none that is usable. */
+  take(endpoint: Endpoint, mayRepeat: boolean): T | null {
     const idle = this.#idle.get(endpoint.row);
-    const connection = idle?.pop() ?? null;
-    if (connection === null) return null;
+    const connection = idle?.[idle.length - 1] ?? null;
+    if (idle === undefined || connection === null) return null;
+    if (!isSame(connection.endpoint, endpoint)) {
+      // The row has a new owner: what was kept for the old one goes nowhere any more.
+      connection.close();
+      return this.take(endpoint, mayRepeat);
+    }
+    // All others are older. They stay, and tell how long the server keeps them.
+    if (!connection.isUsable(mayRepeat)) return null;
+    idle.pop();
     this.#count--;
-    if (isSame(connection.endpoint, endpoint)) return connection;
-    // The row has a new owner: what was kept for the old one goes nowhere any more.
-    connection.close();
-    return this.take(endpoint);
+    return connection;
   }
 
   /** Keeps a connection. False: there are enough, close it. */

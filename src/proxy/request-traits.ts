@@ -1,6 +1,7 @@
 /** What must be known of a request when its head is gone: how to read its response, and its rights. */
 import { isIdempotent, Method } from "../codec/http1/method.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
+import { REPLAYED_BYTES_MAX } from "./saved-request.ts";
 
 export class RequestTraits {
   /** Its response has no content. */
@@ -10,6 +11,8 @@ export class RequestTraits {
   wantsUpgrade = false;
   /** Sent twice it does what it does once. */
   isIdempotent = false;
+  /** … and it will be whole when it has to be. */
+  isRepeatable = false;
   /** It came as HTTP/2, but is HTTP/1 that a sidecar carries. */
   isCarried = false;
 
@@ -19,6 +22,8 @@ export class RequestTraits {
     this.expectsContinue = head.expectsContinue;
     this.wantsUpgrade = head.wantsUpgrade;
     this.isIdempotent = isIdempotent(head.method);
+    const { contentLength, isChunked } = head.framing;
+    this.isRepeatable = this.isIdempotent && !isChunked && contentLength <= REPLAYED_BYTES_MAX;
     this.isCarried = head.origVersion !== -1;
   }
 }

@@ -12,7 +12,6 @@ import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { writeTrailers } from "../codec/http1/trailers.ts";
 import { writeRequestHead, writtenBytesMax } from "../codec/http1/write-request.ts";
 import { RESPONSE_HEAD_GROWTH_BYTES } from "../codec/http1/write-response.ts";
-import { Timer } from "../lib/timer-wheel.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import { appendOrWrite } from "../net/append-or-write.ts";
 import { CHUNK_BYTES, CONTENT, FRAMED, INPUT, INPUT_BYTES, OUTPUT } from "../net/arena.ts";
@@ -21,7 +20,8 @@ import { KeptBytes } from "../net/kept-bytes.ts";
 import { DrainPhase } from "../shared/layout.ts";
 import type { Context } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import { INTERIM_MAX, POOL_IDLE_MARGIN_MS, POOL_IDLE_MS, READS_PER_TURN } from "./limits.ts";
+import { IdleTime } from "./idle-time.ts";
+import { INTERIM_MAX, READS_PER_TURN } from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
 import type { Responder } from "./sides.ts";
 
@@ -35,13 +35,12 @@ export class Upstream extends Connection implements Responder {
   readonly #request = new BodyRelay();
   /** Takes the framing off the response's. */
   readonly #response = new BodyRelay();
-  readonly #timer: Timer;
   #exchange: Exchange | null = null;
   #head: ResponseHead | null = null;
   #inBody = false;
   #interims = 0;
   #keepAlive = true;
-  #idleMs = POOL_IDLE_MS;
+  readonly #idle: IdleTime;
   #sentBefore = 0;
   /** Bytes that wait for more: an unfinished head or trailer section. */
   readonly #kept: KeptBytes;
@@ -51,7 +50,7 @@ export class Upstream extends Connection implements Responder {
     this.#context = context;
     this.#kept = new KeptBytes(context.io.arena);
     this.endpoint = endpoint;
-    this.#timer = new Timer(() => this.close());
+    this.#idle = new IdleTime(context, endpoint.row, () => this.close());
     this.takeOver(from);
     if (!isCounted) recordOpen(context, endpoint.series);
   }
@@ -72,7 +71,7 @@ export class Upstream extends Connection implements Responder {
     this.#inBody = false;
     this.#interims = 0;
     this.#sentBefore = this.bytesWritten;
-    if (isReused) this.io.loop.timers.disarm(this.#timer);
+    this.#idle.end(isReused);
     if (this.readable) this.io.loop.defer(this);
   }
 
@@ -101,6 +100,10 @@ export class Upstream extends Connection implements Responder {
     this.append(this.#request.outStart, this.#request.outEnd);
   }
 
+  isUsable(mayRepeat: boolean): boolean {
+    return this.#idle.isUsable(mayRepeat);
+  }
+
   /** The exchange is over: back to the pool, or closed. */
   finish(isReusable: boolean): void {
     this.#exchange = null;
@@ -109,16 +112,16 @@ export class Upstream extends Connection implements Responder {
     const isEnding = this.#context.drainedTo === DrainPhase.all;
     if (!isReusable || !isClean || !this.#keepAlive || isEnding) return this.close();
     if (this.tls !== null && this.#context.mesh.wallMs >= this.provenUntilMs) return this.close();
-    if (this.#idleMs <= 0 || !this.#context.pools.put(this)) return this.close();
-    const { clock, timers } = this.io.loop;
-    timers.arm(this.#timer, clock.nowMs + this.#idleMs);
+    if (this.#idle.limitMs <= 0 || !this.#context.pools.put(this)) return this.close();
+    this.#idle.begin();
     if (this.readable) this.io.loop.defer(this);
   }
 
   override close(): void {
     if (!this.isOpen) return;
     if (this.#exchange === null) this.#context.pools.remove(this);
-    this.io.loop.timers.disarm(this.#timer);
+    if (this.isBroken && !this.hasReceived) this.#idle.raced();
+    this.#idle.cancel();
     this.#kept.clear();
     if (this.#head !== null) this.#context.returnResponseHead(this.#head);
     this.#head = null;
@@ -167,7 +170,7 @@ export class Upstream extends Connection implements Responder {
       const exchange = this.#exchange;
       if (exchange === null) {
         this.#context.count("pool_closed_idle");
-        return this.close();
+        return this.#gone();
       }
       if (exchange.client.isBlocked) return;
       if (reads === READS_PER_TURN) return this.io.loop.defer(this);
@@ -184,6 +187,7 @@ export class Upstream extends Connection implements Responder {
 
   #onEnd(exchange: Exchange, isFin: boolean): void {
     this.#keepAlive = false;
+    if (!this.hasReceived) this.#idle.raced();
     if (!isFin || !this.#inBody || !this.#response.finish(this.io.arena.bytes, CONTENT)) {
       return this.#gone();
     }
@@ -193,8 +197,9 @@ export class Upstream extends Connection implements Responder {
   }
 
   #gone(): void {
-    if (this.#exchange === null) this.close();
-    else this.#exchange.onBackendGone("backend-closed");
+    if (this.#exchange !== null) return this.#exchange.onBackendGone("backend-closed");
+    this.#idle.closed();
+    this.close();
   }
 
   /** Uses `bytes[start, end)`. False: this connection is not to be read any more for now. */
@@ -261,9 +266,7 @@ export class Upstream extends Connection implements Responder {
     else if (framing.contentLength !== -1) from = BodyKind.length;
     this.#response.start(from, BodyKind.stream, framing.contentLength);
     this.#keepAlive = head.keepAlive && from !== BodyKind.untilClose;
-    if (head.idleSeconds >= 0) {
-      this.#idleMs = Math.min(POOL_IDLE_MS, head.idleSeconds * 1_000 - POOL_IDLE_MARGIN_MS);
-    }
+    this.#idle.told(head.idleSeconds);
     exchange.onHead(head, base, this.#response.isDone);
   }
 
@@ -277,7 +280,6 @@ export class Upstream extends Connection implements Responder {
     this.#context.returnResponseHead(head);
     this.#head = null;
     exchange.onSwitch();
-    this.io.loop.timers.disarm(this.#timer);
     this.#kept.clear();
     exchange.client.becomeTunnel(this);
     return false;

@@ -102,6 +102,23 @@ export class EndpointRows {
     return leftMs > HOLD_MAX_MS ? 0 : leftMs;
   }
 
+  /** Milliseconds for which it keeps idle connections, as was seen; 0: nothing was. */
+  keptIdleMs(row: number): number {
+    return (
+      Atomics.load(this.#words, this.#rows + row * EndpointRow.$stride + EndpointRow.keptIdleMs) >>>
+      0
+    );
+  }
+
+  /** Notes for how long it keeps idle connections. The last word counts; another one comes soon. */
+  keepsIdle(row: number, ms: number): void {
+    Atomics.store(
+      this.#words,
+      this.#rows + row * EndpointRow.$stride + EndpointRow.keptIdleMs,
+      ms | 0,
+    );
+  }
+
   /** One of Availability: what the circuit breaker says. */
   availability(row: number): number {
     return Atomics.load(

@@ -12,7 +12,7 @@ import { LINE_WORDS, struct } from "./struct.ts";
 
 /** "OUTR". */
 export const LAYOUT_MAGIC = 0x4f555452;
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 
 /** More threads than this gain nothing on one host: the kernel's network stack saturates first. */
 export const WORKERS_MAX = 16;
@@ -92,6 +92,8 @@ export const EndpointRow = struct(LINE_WORDS, {
   heldUntilMs: "u32",
   /** One of Availability. Writer: any worker, compare-exchange. */
   availability: "u32",
+  /** Milliseconds for which it keeps idle connections, as was seen; 0: not yet. Writer: any worker. */
+  keptIdleMs: "u32",
 });
 
 /**

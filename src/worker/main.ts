@@ -74,6 +74,7 @@ class Worker {
       rows: this.#rows,
       counters: new Counters(memory, worker),
       balancer: new Balancer(new EndpointRows(memory), worker, xorshift32(seed())),
+      endpoints: new EndpointRows(memory),
       directory: new Directory(
         (authority) => this.#tell({ kind: "resolve", authority }),
         (name) => this.#tell({ kind: "client", name }),

@@ -111,6 +111,7 @@ class SelfTest {
       rows: new WorkerRows(this.#memory),
       counters: this.#counters,
       balancer: new Balancer(new EndpointRows(this.#memory), 0, () => 0),
+      endpoints: new EndpointRows(this.#memory),
       directory,
       pools: new Pools(),
       learned: new LearnedTargets(this.#memory),

@@ -38,7 +38,7 @@ const test = suite("shared/layout");
 
 test("constants", () => {
   assert.is(LAYOUT_MAGIC, 0x4f555452);
-  assert.is(LAYOUT_VERSION, 2);
+  assert.is(LAYOUT_VERSION, 3);
   assert.is(LINE_WORDS, 16);
   assert.is(WORKERS_MAX, 16);
   assert.is(ENDPOINTS_MAX, 4_096);
@@ -83,6 +83,7 @@ test("every index of every record", () => {
     failures: 3,
     heldUntilMs: 4,
     availability: 5,
+    keptIdleMs: 6,
     $stride: 16,
   });
   assert.equal(indices(InFlight), { pending: 0, waitingSinceMs: 1, $stride: 2 });
@@ -235,7 +236,10 @@ test("attach() refuses another magic, version, number of workers or size", () =>
     return words.buffer;
   };
   assert.throws(() => attach(spoilt(Header.magic, 0)), /magic/);
-  assert.throws(() => attach(spoilt(Header.version, 1)), /version 1, want 2/);
+  assert.throws(
+    () => attach(spoilt(Header.version, 1)),
+    new RegExp(`version 1, want ${LAYOUT_VERSION}`),
+  );
   assert.throws(() => attach(spoilt(Header.workers, 2)), /words, want/);
   assert.throws(() => attach(spoilt(Header.workers, 0)), /workers/);
   const cut = new SharedArrayBuffer(4_096);

@@ -57,6 +57,7 @@ export class LoopRig {
       rows: new WorkerRows(memory),
       counters: new Counters(memory, 0),
       balancer: new Balancer(this.rows, 0, xorshift32(seed)),
+      endpoints: this.rows,
       directory: new Directory(
         () => {},
         () => {},
