@@ -40,13 +40,14 @@ function worldOf(others: number, isAllowed: boolean): Context {
   const authorizations = Array.from({ length: others }, (_, i) => named(`${i}${NAME}`));
   if (isAllowed) authorizations.push(named(NAME));
   const service = { name: "127.0.0.1:3000", series: 0, endpoints: [], failure: null, routes: [] };
-  directory.replace({
+  const snapshot = {
     version: 1,
     services: [service],
     aliases: [],
     inbound: [{ port: APP.port, isOpaque: false, authorizations }],
     clients: [{ name: NAME, series: 1 }],
-  });
+  };
+  directory.replace(snapshot, 0);
   const policy = { requiresIdentity: true, allowFrom: null };
   // The router asks nothing else of it.
   return { directory, policy, isOwn: () => false } as unknown as Context;

@@ -11,7 +11,16 @@ import { assert } from "../lib/assert.ts";
 import { backoffMs } from "../lib/backoff.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
-import { eligibilityOf, returnsInMs, takeTrial } from "./eligible.ts";
+import {
+  eligibilityOf,
+  isReachable,
+  NO_TRIAL,
+  type Outlook,
+  outlookOf,
+  returnsInMs,
+  takeRetryEarly,
+  takeTrial,
+} from "./eligible.ts";
 import { DEFAULT_RTT_US, decayedUs, elapsedMs, observedUs, SAMPLE_MS } from "./peak-ewma.ts";
 
 /** Linkerd's reconnect backoff. A restarting process is back within a second more often than not. */
@@ -26,6 +35,12 @@ export class Balancer {
   /** Returns 32 random bits; also for whatever else is left to chance on a request's way. */
   readonly random: () => number;
 
+  /**
+   * What the circuit breaker is to be told with the answer of the endpoint that was picked last
+   * (Breaker); 0: it is not its trial.
+   */
+  trial = 0;
+
   /** `random` returns 32 random bits. */
   constructor(rows: EndpointRows, worker: number, random: () => number) {
     this.#rows = rows;
@@ -35,28 +50,50 @@ export class Balancer {
 
   /**
    * Returns the less loaded of two random endpoints that were not tried and are eligible; if one of
-   * the two is not, the other; if both are not, any that is. If none is, the one that returns
-   * soonest, so that a pool that was down recovers with the first attempt after its return and not
-   * a minute later. Null when there are none or all were tried.
+   * the two is not, the other; if both are not, any that is. If none is, one that can be reached though
+   * it is ejected or asked to be left alone: an ejection never makes a pool empty. If none can be, one
+   * that may be tried again, or null, as when there are none or all were tried. See `trial`.
    */
   pick(endpoints: readonly Endpoint[], nowMs: number, tried: readonly Endpoint[]): Endpoint | null {
+    this.trial = 0;
     const count = tried.length === 0 ? endpoints.length : countUntried(endpoints, tried);
     if (count === 0) return null;
-    if (count === 1) return untriedAt(endpoints, tried, 0);
+    if (count === 1) return this.#pickAny(endpoints, nowMs, tried);
     const firstRank = this.random() % count;
     const otherRank = this.random() % (count - 1);
     const first = untriedAt(endpoints, tried, firstRank);
     const second = untriedAt(endpoints, tried, otherRank < firstRank ? otherRank : otherRank + 1);
-    const rows = this.#rows;
-    const firstIs = eligibilityOf(rows, first.row, nowMs);
-    if (firstIs === "trial" && takeTrial(rows, first.row)) return first;
-    const secondIs = eligibilityOf(rows, second.row, nowMs);
-    if (secondIs === "trial" && takeTrial(rows, second.row)) return second;
+    const firstIs = eligibilityOf(this.#rows, first.row, nowMs);
+    if (firstIs === "trial" && this.#takeTrial(first.row, nowMs)) return first;
+    const secondIs = eligibilityOf(this.#rows, second.row, nowMs);
+    if (secondIs === "trial" && this.#takeTrial(second.row, nowMs)) return second;
     if (firstIs !== "eligible") {
-      return secondIs === "eligible" ? second : this.#pickSoonest(endpoints, nowMs, tried);
+      return secondIs === "eligible" ? second : this.#pickAny(endpoints, nowMs, tried);
     }
     if (secondIs !== "eligible") return first;
     return this.#load(second.row, nowMs) < this.#load(first.row, nowMs) ? second : first;
+  }
+
+  /** The first that was not tried, whatever is known of it: where there is no choice. */
+  first(endpoints: readonly Endpoint[], tried: readonly Endpoint[]): Endpoint | null {
+    this.trial = 0;
+    for (let i = 0; i < endpoints.length; i++) {
+      const endpoint = at(endpoints, i);
+      if (!isTried(endpoint, tried)) return endpoint;
+    }
+    return null;
+  }
+
+  /** What a pick would find now, nothing tried. */
+  outlook(endpoints: readonly Endpoint[], nowMs: number): Outlook {
+    return outlookOf(this.#rows, endpoints, nowMs);
+  }
+
+  #takeTrial(row: number, nowMs: number): boolean {
+    const trial = takeTrial(this.#rows, row, nowMs, this.#worker);
+    if (trial === NO_TRIAL) return false;
+    this.trial = trial;
+    return true;
   }
 
   /** Notes one more request in flight to the endpoint, or a connection that is being made. */
@@ -105,8 +142,8 @@ export class Balancer {
   connectFailed(endpoint: Endpoint, nowMs: number): void {
     const { row } = endpoint;
     // Those that were on their way when the first failed say nothing new. Each counted, one burst
-    // of 64 connections would mean the longest backoff.
-    if (this.#rows.retryInMs(row, nowMs) > 0) return;
+    // of 64 connections would mean the longest backoff. The one that was to see whether it is back does.
+    if (this.#rows.retryInMs(row, nowMs) > 0 && !this.#rows.isRetried(row)) return;
     const failures = this.#rows.failures(row) + 1;
     const waitMs = backoffMs(failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS, this.random);
     this.#rows.fail(row, nowMs, waitMs);
@@ -129,14 +166,14 @@ export class Balancer {
     return decayedUs(costUs, elapsedMs(nowMs, stampMs)) * (this.#rows.pending(row) + 1);
   }
 
-  /** Any untried endpoint that is eligible, from a random one on; else the soonest to return. */
-  #pickSoonest(
+  /** Any untried endpoint that is eligible, from a random one on; else see `pick`. */
+  #pickAny(
     endpoints: readonly Endpoint[],
     nowMs: number,
     tried: readonly Endpoint[],
   ): Endpoint | null {
     const count = endpoints.length;
-    const start = this.random() % count;
+    const start = count > 1 ? this.random() % count : 0;
     let soonest: Endpoint | null = null;
     let soonestMs = Number.POSITIVE_INFINITY;
     for (let step = 0; step < count; step++) {
@@ -144,13 +181,29 @@ export class Balancer {
       if (isTried(endpoint, tried)) continue;
       const eligibility = eligibilityOf(this.#rows, endpoint.row, nowMs);
       if (eligibility === "eligible") return endpoint;
-      if (eligibility === "trial" && takeTrial(this.#rows, endpoint.row)) return endpoint;
+      if (eligibility === "trial" && this.#takeTrial(endpoint.row, nowMs)) return endpoint;
+      if (!isReachable(this.#rows, endpoint.row)) continue;
       const waitMs = returnsInMs(this.#rows, endpoint.row, nowMs);
       if (waitMs >= soonestMs) continue;
       soonest = endpoint;
       soonestMs = waitMs;
     }
-    return soonest;
+    return soonest ?? this.#retryEarly(endpoints, nowMs, tried, start);
+  }
+
+  /** One that is out of reach, as all are, and was not tried for a while. */
+  #retryEarly(
+    endpoints: readonly Endpoint[],
+    nowMs: number,
+    tried: readonly Endpoint[],
+    start: number,
+  ): Endpoint | null {
+    for (let step = 0; step < endpoints.length; step++) {
+      const endpoint = at(endpoints, (start + step) % endpoints.length);
+      if (isTried(endpoint, tried)) continue;
+      if (takeRetryEarly(this.#rows, endpoint.row, nowMs)) return endpoint;
+    }
+    return null;
   }
 }
 

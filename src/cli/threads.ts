@@ -13,6 +13,7 @@ import type { Credentials } from "../mesh/credentials.ts";
 import type { FromWorker, Snapshot, ThreadStart, ToWorker } from "../mesh/snapshot.ts";
 import type { TapOrder } from "../mesh/tap.ts";
 import type { Arena } from "../net/arena.ts";
+import { Clock } from "../net/clock.ts";
 import { isThreadAlive, poolFor } from "../net/thread.ts";
 import { createWake, wake } from "../net/wake.ts";
 import { WorkerState } from "../shared/layout.ts";
@@ -60,11 +61,13 @@ export class Threads {
   #credentials: Credentials | null = null;
   #orders: readonly TapOrder[] = [];
   readonly #inbound: InboundDrain;
+  readonly #clock: Clock;
   #isStopping = false;
 
   constructor(options: ThreadsOptions) {
     this.#options = options;
     this.rows = new WorkerRows(options.memory);
+    this.#clock = new Clock(options.arena);
     this.#inbound = new InboundDrain(options.memory.layout.workers);
     this.#ownIps = Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])
@@ -213,7 +216,7 @@ export class Threads {
       await Promise.race([pool.destroy().catch(() => {}), after(DESTROY_MS)]);
       if (error === null && this.#isStopping) return;
       log.error("a worker ended, and is replaced", { worker, error: describe(error) });
-      bury(this.#options.memory, this.rows, worker);
+      bury(this.#options.memory, this.rows, worker, this.#clock.readMs());
       if (this.#isStopping) return;
       await after(RESTART_MS);
       await this.#startWorker(worker);

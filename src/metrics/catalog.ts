@@ -85,6 +85,14 @@ const NAMES = [
   "tap_dropped",
   "retried_timeout",
   "retry_budget_exceeded",
+  "endpoint_ejected",
+  "endpoint_returned",
+  "endpoint_trials",
+  "queue_waited",
+  "queue_full",
+  "failfast_entered",
+  "failfast_refused",
+  "shed_delay",
 ] as const;
 
 export type CounterName = (typeof NAMES)[number];

@@ -3,8 +3,10 @@
  * but what happened: connecting failed, the endpoint refused to look at it, or its connection broke
  * before a byte of the response came. Tries that a route asks for are another thing, see course.ts.
  */
-import type { Endpoint } from "../mesh/snapshot.ts";
+import type { Balancer } from "../balancer/balancer.ts";
+import type { Endpoint, Service } from "../mesh/snapshot.ts";
 import { FAILFAST_MS, TRIES_MAX } from "./limits.ts";
+import type { ServiceRoute } from "./router.ts";
 
 const NONE: readonly Endpoint[] = [];
 
@@ -55,6 +57,20 @@ export class Attempts {
     return this.#refusals;
   }
 
+  /** Where it goes next; to one at which it came to nothing only when there is no other. */
+  pick(
+    balancer: Balancer,
+    { isPool }: ServiceRoute,
+    { endpoints }: Service,
+    nowMs: number,
+  ): Endpoint | null {
+    const { failed, tried } = this;
+    if (!isPool) return balancer.first(endpoints, tried);
+    if (failed.length === 0) return balancer.pick(endpoints, nowMs, tried);
+    const other = balancer.pick(endpoints, nowMs, [...tried, ...failed]);
+    return other ?? balancer.pick(endpoints, nowMs, tried);
+  }
+
   isOver(nowMs: number): boolean {
     return this.#tried.length >= TRIES_MAX || nowMs > this.deadlineMs;
   }
@@ -71,6 +87,12 @@ export class Attempts {
   connectFailed(endpoint: Endpoint): void {
     this.isFirst = false;
     this.#tried.push(endpoint);
+  }
+
+  /** It has waited for an endpoint: those that could not be connected to then may be back. */
+  waited(): void {
+    this.isFirst = false;
+    if (this.#tried.length > 0) this.#tried = [];
   }
 
   /** The endpoint left its service before there was a connection to it. Time alone bounds this. */

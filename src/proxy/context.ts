@@ -1,5 +1,6 @@
 /** What every connection of one worker shares. One worker, one thread, so nothing here is locked. */
 import type { Balancer } from "../balancer/balancer.ts";
+import type { Breaker } from "../balancer/breaker.ts";
 import { RequestHead } from "../codec/http1/request-head.ts";
 import { ResponseHead } from "../codec/http1/response-head.ts";
 import type { Endpoint, InboundPolicy } from "../mesh/snapshot.ts";
@@ -22,11 +23,13 @@ import { Http2Pools } from "./http2-pool.ts";
 import type { Http2Request } from "./http2-request.ts";
 import type { UpstreamStream } from "./http2-upstream-stream.ts";
 import { IN_FLIGHT_MAX, KEPT_PART } from "./limits.ts";
+import { Lines } from "./lines.ts";
 import { MeshTls } from "./mesh-tls.ts";
 import type { OpenTunnel } from "./open-tunnel.ts";
 import type { Pools } from "./pool.ts";
 import { Recycler } from "./recycler.ts";
 import { RetryBudgets } from "./retry-budget.ts";
+import { Shedding } from "./shedding.ts";
 import type { Watch } from "./watch.ts";
 
 export class Context {
@@ -36,6 +39,7 @@ export class Context {
   readonly counters: Counters;
   readonly balancer: Balancer;
   readonly endpoints: EndpointRows;
+  readonly breaker: Breaker;
   readonly directory: Directory;
   readonly pools: Pools;
   readonly learned: LearnedTargets;
@@ -60,6 +64,11 @@ export class Context {
   /** What streams keep because the other side is slow. */
   readonly keptBudget: KeptBudget;
   readonly http2: Http2Pools;
+  /** Requests that wait for an endpoint to be there. */
+  readonly lines: Lines;
+  /** Whether there is more to do than this worker can. */
+  readonly shedding = new Shedding();
+  readonly inFlightMax: number;
   readonly retryBudgets: RetryBudgets;
   readonly requests = new Recycler<Http2Request>();
   readonly upstreamStreams = new Recycler<UpstreamStream>();
@@ -74,6 +83,7 @@ export class Context {
     this.counters = parts.counters;
     this.balancer = parts.balancer;
     this.endpoints = parts.endpoints;
+    this.breaker = parts.breaker;
     this.directory = parts.directory;
     this.pools = parts.pools;
     this.learned = parts.learned;
@@ -87,6 +97,8 @@ export class Context {
     this.mesh = new MeshTls(parts.io.arena);
     this.handshakes = new HandshakeGate(parts.io.loop);
     this.retryBudgets = new RetryBudgets(parts.rows.count);
+    this.lines = new Lines(this);
+    this.inFlightMax = Math.max(1, Math.floor(IN_FLIGHT_MAX / parts.rows.count));
     this.http2 = new Http2Pools(this);
     this.http2Memory = {
       budget: this.keptBudget,
@@ -100,11 +112,22 @@ export class Context {
     if (name !== null) this.counters.add(Counter[name], 1);
   }
 
-  /** Counts a request or tunnel in. False: too many, refuse it. */
+  /** Counts a request or tunnel in. False: too many, refuse it; `tooMany` says which. */
   enter(): boolean {
-    if (this.inFlight >= IN_FLIGHT_MAX) return false;
+    if (this.inFlight >= this.inFlightMax) return this.#refuse("overloaded");
+    if (this.shedding.share > 0 && this.shedding.refuses(this.balancer.random)) {
+      return this.#refuse("shed");
+    }
     this.inFlight++;
     return true;
+  }
+
+  /** Why `enter` said no. */
+  tooMany: "overloaded" | "shed" = "overloaded";
+
+  #refuse(why: "overloaded" | "shed"): false {
+    this.tooMany = why;
+    return false;
   }
 
   leave(): void {
@@ -144,6 +167,7 @@ export type ContextParts = Pick<
   | "counters"
   | "balancer"
   | "endpoints"
+  | "breaker"
   | "directory"
   | "pools"
   | "learned"

@@ -44,6 +44,12 @@ export function chooseProtocol(speaks: Speaks, isHttp2: boolean, mustStay: boole
  */
 export type ConveyanceFailure = DialFailure | "no-stream" | "gone";
 
+/** It failed by the endpoint, and not for want of something that we lack. */
+export function isEndpoints(why: ConveyanceFailure): why is DialFailure {
+  const isOurs = why === "no-descriptors" || why === "no-identity";
+  return !isOurs && why !== "no-stream" && why !== "gone";
+}
+
 export type ConveyanceEvents = {
   readonly ready: (responder: Responder) => void;
   readonly failed: (why: ConveyanceFailure) => void;
@@ -133,8 +139,7 @@ export class Conveyance implements StreamWaiter {
 
   #failed(endpoint: Endpoint, why: ConveyanceFailure): void {
     const { balancer, io } = this.#context;
-    const isOurs = why === "no-descriptors" || why === "no-identity";
-    if (!isOurs && why !== "no-stream" && why !== "gone") {
+    if (isEndpoints(why)) {
       balancer.connectFailed(endpoint, io.loop.clock.nowMs);
       this.#context.count(counterOfDial(codeOf(why)));
     }

@@ -33,6 +33,8 @@ export class Directory {
   readonly #askPort: (port: number) => void;
   /** Rises with each snapshot, so that whoever keeps a service knows when to look again. */
   version = 0;
+  /** Services that have no endpoints any more, and since when. */
+  #emptied: ReadonlyMap<string, number> = new Map();
 
   constructor(
     ask: (authority: string) => void,
@@ -84,6 +86,16 @@ export class Directory {
     return this.#services.get(service.name) ?? { ...service, endpoints: [] };
   }
 
+  /** Whether the newest snapshot has the service. */
+  has(service: Service): boolean {
+    return this.#services.has(service.name);
+  }
+
+  /** Monotonic milliseconds at which a service lost its last endpoint; -1: it has some, or never had. */
+  emptiedMs(service: Service): number {
+    return this.#emptied.get(service.name) ?? -1;
+  }
+
   /** Whether ports have policies at all. */
   get hasPolicies(): boolean {
     return this.#policies !== null;
@@ -121,8 +133,9 @@ export class Directory {
     this.#waiters.delete(waiter);
   }
 
-  replace(snapshot: Snapshot): void {
+  replace(snapshot: Snapshot, nowMs: number): void {
     const services = new Map(snapshot.services.map((service) => [service.name, service]));
+    this.#noteEmptied(services, nowMs);
     const aliases = new Map<string, Service>();
     for (const { name, service } of snapshot.aliases) {
       const target = services.get(service);
@@ -140,5 +153,16 @@ export class Directory {
     const waiters = this.#waiters;
     this.#waiters = new Set();
     for (const waiter of waiters) waiter.onDirectoryChange();
+  }
+
+  #noteEmptied(services: ReadonlyMap<string, Service>, nowMs: number): void {
+    const emptied = new Map<string, number>();
+    for (const [name, { endpoints }] of services) {
+      if (endpoints.length > 0) continue;
+      const before = this.#services.get(name)?.endpoints.length ?? 0;
+      const sinceMs = before > 0 ? nowMs : this.#emptied.get(name);
+      if (sinceMs !== undefined) emptied.set(name, sinceMs);
+    }
+    this.#emptied = emptied;
   }
 }

@@ -143,7 +143,7 @@ export class Downstream extends RespondingClient implements Requester {
       else this.#connect(route, past, end);
       return end;
     }
-    if (!this.context.enter()) return this.#replyOnly("overloaded", head, past);
+    if (!this.context.enter()) return this.#replyOnly(this.context.tooMany, head, past);
     return this.#begin(head, base, end, route);
   }
 

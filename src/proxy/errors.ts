@@ -26,8 +26,16 @@ export const PROXY_ERRORS = {
     "too many requests in flight",
     "refused_in_flight",
   ),
+  shed: entry(503, "connection_limit_reached", "this sidecar is overloaded", "shed_delay"),
   "no-endpoints": entry(503, "destination_unavailable", "no endpoints available", "no_endpoints"),
   failfast: entry(504, "destination_unavailable", "service in fail-fast", "no_endpoints"),
+  unavailable: entry(503, "destination_unavailable", "service unavailable", "failfast_refused"),
+  "queue-full": entry(
+    503,
+    "destination_unavailable",
+    "too many requests wait for an endpoint",
+    "queue_full",
+  ),
   "dns-failed": entry(502, "dns_error", "name could not be resolved", "resolve_failed"),
   "dns-timeout": entry(504, "dns_timeout", "name resolution timed out", "resolve_failed"),
   "too-many-names": entry(503, "destination_unavailable", "too many names", "resolve_failed"),
@@ -129,6 +137,16 @@ export function statusOfTry(code: ProxyErrorCode): number {
 /** Whether a response of `status` says that the endpoint, and not the request, is unwell. */
 export function isFailure(status: number): boolean {
   return status >= 500 || status === 429;
+}
+
+/**
+ * Whether it speaks for ejecting the endpoint: all of 5xx, as in Linkerd and Envoy. A 500 often comes of
+ * what was asked, but one that every request gets does not, and an endpoint is ejected only if others fare
+ * better. 429 is not counted: it is mostly about the client, and ejecting would have the others refuse
+ * as well; who asks to be left alone is (EndpointRows.hold).
+ */
+export function isBad(status: number): boolean {
+  return status >= 500;
 }
 
 /** Counted for each attempt to connect, and so not once more for the answer that comes of it. */

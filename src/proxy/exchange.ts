@@ -37,7 +37,7 @@ import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import type { Protocol } from "./conveyance.ts";
-import { counterOfAnswer, isFailure, type ProxyErrorCode, statusOfTry } from "./errors.ts";
+import { counterOfAnswer, isBad, isFailure, type ProxyErrorCode, statusOfTry } from "./errors.ts";
 import type { ServiceRoute } from "./router.ts";
 import { saysItClosed } from "./told-by-sidecar.ts";
 import { Tries } from "./tries.ts";
@@ -130,7 +130,7 @@ export class Exchange extends Tries {
 
   /** A final head came: it is too late to try again, if it is passed on. `isEnd`: it is all. */
   onHead(head: ResponseHead, base: number, isEnd: boolean): void {
-    this.observe(isFailure(head.status));
+    this.observe(isFailure(head.status), isBad(head.status));
     if (this.endpoint?.speaks === "sidecar" && this.#isLostBehind(head, base)) return;
     if (this.course !== null && this.triesAgain(head.status)) return;
     this.hasResponded = true;
@@ -269,7 +269,7 @@ export class Exchange extends Tries {
 
   #finish(): void {
     const { endpoint } = this;
-    this.conveyance.cancel();
+    this.leaveAll();
     if (endpoint !== null) this.context.balancer.release(endpoint);
     this.endpoint = null;
     this.saved.clear();

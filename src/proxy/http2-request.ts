@@ -88,7 +88,7 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
       return this.downstream.beginLater(this);
     }
     context.returnRequestHead(head);
-    this.#refuse(route.kind === "refused" ? route.code : "overloaded");
+    this.#refuse(route.kind === "refused" ? route.code : context.tooMany);
   }
 
   /** The frames that came with the head are all read: if none of them reset it, it goes on. */

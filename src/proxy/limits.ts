@@ -25,10 +25,14 @@ export const SURE_IDLE_MS = 100;
 export const POOL_IDLE_MARGIN_MS = 500;
 /** Idle connections per endpoint and worker. */
 export const POOL_SIZE_MAX = 1_024;
-/** Requests and connections in flight, per worker. */
+/** Requests and connections in flight, over all workers, to each an equal share (Linkerd's). */
 export const IN_FLIGHT_MAX = 100_000;
-/** Requests waiting for a name to be looked up, per worker. */
+/** Requests waiting for a name to be looked up, and those waiting for an endpoint, per worker. */
 export const QUEUE_MAX = 10_000;
+/** How often it is looked whether an endpoint is back while requests wait for one. */
+export const LINE_SWEEP_MS = 32;
+/** Of those who wait so many go on at each look: 8,000 a second, and no herd. */
+export const LINE_WOKEN_MAX = 256;
 /** Connections of HTTP/2 per endpoint and worker: with 100 streams each, plenty for one endpoint. */
 export const HTTP2_CONNECTIONS_MAX = 16;
 /** One that carried nothing for so long is closed; a new one costs a round trip. */

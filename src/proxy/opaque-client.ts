@@ -150,7 +150,7 @@ export class OpaqueClient extends ClientConnection {
       return;
     }
     this.endWait();
-    if (!this.context.enter()) return this.#refuse("overloaded");
+    if (!this.context.enter()) return this.#refuse(this.context.tooMany);
     this.#dial = new EndpointDial(
       this.context,
       route,

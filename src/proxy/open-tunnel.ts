@@ -7,9 +7,11 @@ import type { Context } from "./context.ts";
 import { dialEndpoint } from "./dial-endpoint.ts";
 import { counterOfDial, type ProxyErrorCode } from "./errors.ts";
 import { FAILFAST_MS, TRIES_MAX } from "./limits.ts";
+import { LinePlace } from "./line-place.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
 import { serviceForConnection } from "./route-match.ts";
 import type { ServiceRoute } from "./router.ts";
+import { Trial } from "./trial.ts";
 import { joinTunnel, type Traffic, type Tunnel } from "./tunnel.ts";
 
 const NONE_TRIED: readonly Endpoint[] = [];
@@ -18,6 +20,7 @@ const NONE_TRIED: readonly Endpoint[] = [];
 export class EndpointDial {
   readonly #context: Context;
   readonly #service: Service;
+  readonly #isPool: boolean;
   readonly #timeoutMs: number;
   readonly #opened: (dial: Dial, endpoint: Endpoint) => void;
   readonly #failed: (code: ProxyErrorCode) => void;
@@ -26,6 +29,10 @@ export class EndpointDial {
   #dial: Dial | null = null;
   #endpoint: Endpoint | null = null;
   #startedUs = 0;
+  readonly #trial: Trial;
+  #place: LinePlace | null = null;
+  /** The snapshot is the one that it was routed by. */
+  #isFirst = true;
 
   constructor(
     context: Context,
@@ -34,7 +41,9 @@ export class EndpointDial {
     failed: (code: ProxyErrorCode) => void,
   ) {
     this.#context = context;
+    this.#trial = new Trial(context);
     this.#service = serviceForConnection(context, route);
+    this.#isPool = route.isPool;
     this.#timeoutMs = route.timeoutMs;
     this.#opened = opened;
     this.#failed = failed;
@@ -45,11 +54,12 @@ export class EndpointDial {
   start(last: ProxyErrorCode = "no-endpoints"): void {
     const { balancer, directory, io } = this.#context;
     const { clock } = io.loop;
-    const service = this.#tried.length === 0 ? this.#service : directory.current(this.#service);
+    const service = this.#isFirst ? this.#service : directory.current(this.#service);
     const tried = this.#tried.length === 0 ? NONE_TRIED : this.#tried;
     const isOver = tried.length >= TRIES_MAX || clock.nowMs >= this.#deadlineMs;
-    const endpoint = isOver ? null : balancer.pick(service.endpoints, clock.nowMs, tried);
-    if (endpoint === null) return this.#failed(service.failure ?? last);
+    const endpoint = isOver ? null : this.#pick(service.endpoints, tried);
+    if (endpoint === null) return this.#wait(service, this.#isPool && !isOver, last);
+    this.#trial.begin();
     balancer.acquire(endpoint, clock.nowMs);
     this.#endpoint = endpoint;
     this.#startedUs = clock.nowUs;
@@ -63,10 +73,35 @@ export class EndpointDial {
     );
   }
 
-  /** Gives up while connecting. */
+  #pick(endpoints: readonly Endpoint[], tried: readonly Endpoint[]): Endpoint | null {
+    const { balancer, io } = this.#context;
+    if (!this.#isPool) return balancer.first(endpoints, tried);
+    return balancer.pick(endpoints, io.loop.clock.nowMs, tried);
+  }
+
+  /** Waits for an endpoint to be there, if one may be soon. */
+  #wait(service: Service, mayWait: boolean, last: ProxyErrorCode): void {
+    if (!mayWait) return this.#failed(service.failure ?? last);
+    this.#place ??= new LinePlace(this.#context, {
+      available: () => {
+        // Those that could not be connected to may be back.
+        this.#tried = [];
+        this.#isFirst = false;
+        this.start("failfast");
+      },
+      none: (code) => this.#failed(code),
+      fault: () => this.#failed("internal"),
+    });
+    const code = this.#place.take(service, this.#deadlineMs, last);
+    if (code !== null) this.#failed(code);
+  }
+
+  /** Gives up while connecting, or waiting. */
   cancel(): void {
+    this.#place?.leave();
     this.#dial?.cancel();
     if (this.#dial !== null && this.#endpoint !== null) {
+      this.#trial.end(this.#endpoint, this.#service, null);
       this.#context.balancer.release(this.#endpoint);
     }
     this.#dial = null;
@@ -77,6 +112,7 @@ export class EndpointDial {
     this.#dial = null;
     recordOpen(this.#context, endpoint.series);
     balancer.connectSucceeded(endpoint);
+    if (this.#trial.isOn) this.#trial.end(endpoint, this.#service, false);
     balancer.observe(endpoint, io.loop.clock.nowUs - this.#startedUs, io.loop.clock.nowMs);
     this.#opened(dial, endpoint);
   }
@@ -86,11 +122,13 @@ export class EndpointDial {
     this.#dial = null;
     const code = codeOf(why);
     const isOurs = why === "no-descriptors" || why === "no-identity";
+    if (this.#trial.isOn) this.#trial.end(endpoint, this.#service, isOurs ? null : true);
     if (!isOurs) balancer.connectFailed(endpoint, io.loop.clock.nowMs);
     balancer.release(endpoint);
     this.#context.count(counterOfDial(code));
     if (isOurs) return this.#failed(code);
     this.#tried.push(endpoint);
+    this.#isFirst = false;
     this.start(code);
   }
 }

@@ -28,6 +28,8 @@ export type Route =
       /** Labels for all requests, or -1: those of the endpoint. */
       readonly series: number;
       readonly timeoutMs: number;
+      /** There may be other endpoints, now or soon: an address, or the application, is what it is. */
+      readonly isPool: boolean;
     }
   | { readonly kind: "unknown"; readonly missing: Missing }
   | { readonly kind: "refused"; readonly code: ProxyErrorCode };
@@ -107,6 +109,7 @@ export function routeTo(context: Context, origin: ClientOrigin, authority: strin
     budget: context.retryBudgets.of(service.name, context.io.loop.clock.nowMs),
     series: isInbound ? inboundSeries(context, origin) : -1,
     timeoutMs: isInbound ? APP_CONNECT_TIMEOUT_MS : CONNECT_TIMEOUT_MS,
+    isPool: !isInbound && ip === null,
   };
 }
 

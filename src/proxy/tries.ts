@@ -6,16 +6,24 @@ import type { RequestHead } from "../codec/http1/request-head.ts";
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
 import { Attempts } from "./attempts.ts";
 import type { Context } from "./context.ts";
-import { Conveyance, type ConveyanceFailure, chooseProtocol, type Protocol } from "./conveyance.ts";
+import {
+  Conveyance,
+  type ConveyanceFailure,
+  chooseProtocol,
+  isEndpoints,
+  type Protocol,
+} from "./conveyance.ts";
 import { Course, type CourseEvents, PLAIN_ROUTE } from "./course.ts";
 import { isConnectFailure, type ProxyErrorCode, statusOfTry } from "./errors.ts";
 import { ExchangeOutcome } from "./exchange-outcome.ts";
+import { LinePlace } from "./line-place.ts";
 import { codeOf } from "./open-tunnel.ts";
 import { RequestTraits } from "./request-traits.ts";
 import { matchRoute } from "./route-match.ts";
 import type { ServiceRoute } from "./router.ts";
 import { SavedRequest } from "./saved-request.ts";
 import type { Requester, Responder } from "./sides.ts";
+import { Trial } from "./trial.ts";
 
 export abstract class Tries implements CourseEvents {
   readonly client: Requester;
@@ -35,6 +43,8 @@ export abstract class Tries implements CourseEvents {
   protected route: ServiceRoute | null = null;
   /** Where the last attempt went. */
   protected service: Service | null = null;
+  readonly #trial: Trial;
+  #place: LinePlace | null = null;
   /** Null while the request's service has no routes, and it does not rest. */
   protected course: Course | null = null;
   /** For the next request that needs one. */
@@ -43,6 +53,7 @@ export abstract class Tries implements CourseEvents {
   constructor(context: Context, client: Requester) {
     this.context = context;
     this.client = client;
+    this.#trial = new Trial(context);
     this.saved = new SavedRequest(context);
     this.conveyance = new Conveyance(context, {
       ready: (responder) => this.#send(responder),
@@ -96,23 +107,37 @@ export abstract class Tries implements CourseEvents {
     if (route === null || head === null) return this.fail(last);
     const service = this.#serviceNow(route);
     this.service = service;
-    const endpoint = this.#pick(service.endpoints);
-    if (endpoint === null) return this.lose(service.failure ?? last);
-    this.context.balancer.acquire(endpoint, this.context.io.loop.clock.nowMs);
+    const { balancer, io } = this.context;
+    const { nowMs } = io.loop.clock;
+    const isOver = this.attempts.isOver(nowMs);
+    const endpoint = isOver ? null : this.attempts.pick(balancer, route, service, nowMs);
+    if (endpoint === null) return this.#wait(service, route.isPool && !isOver, last);
+    this.#trial.begin();
+    balancer.acquire(endpoint, nowMs);
     this.endpoint = endpoint;
     this.connect(route, endpoint, this.#protocolTo(endpoint, head));
   }
 
-  /** One at which it came to nothing is chosen only when there is no other. */
-  #pick(endpoints: readonly Endpoint[]): Endpoint | null {
-    const { balancer, io } = this.context;
-    const { nowMs } = io.loop.clock;
-    const { attempts } = this;
-    if (attempts.isOver(nowMs)) return null;
-    const { failed, tried } = attempts;
-    if (failed.length === 0) return balancer.pick(endpoints, nowMs, tried);
-    const other = balancer.pick(endpoints, nowMs, [...tried, ...failed]);
-    return other ?? balancer.pick(endpoints, nowMs, tried);
+  /** Waits for an endpoint to be there, if one may be soon. */
+  #wait(service: Service, mayWait: boolean, last: ProxyErrorCode): void {
+    if (!mayWait) return this.lose(service.failure ?? last);
+    this.#place ??= new LinePlace(this.context, {
+      available: () => {
+        this.attempts.waited();
+        this.attempt("failfast");
+      },
+      none: (code) => this.lose(code),
+      fault: () => this.onFault(),
+    });
+    const code = this.#place.take(service, this.attempts.deadlineMs, last);
+    if (code !== null) this.lose(code);
+  }
+
+  /** Calls off what is under way to get the request to an endpoint. */
+  protected leaveAll(): void {
+    this.conveyance.cancel();
+    if (this.#place !== null) this.#place.leave();
+    this.#trial.end(this.endpoint, this.service, null);
   }
 
   /** Another attempt may come after a new snapshot: rows have new owners by then. */
@@ -150,6 +175,8 @@ export abstract class Tries implements CourseEvents {
   #onConnectFailed(why: ConveyanceFailure): void {
     const { endpoint } = this;
     if (endpoint === null) return;
+    // Of an endpoint that cannot be reached only a trial counts: the balancer passes it over anyway.
+    if (this.#trial.isOn && isEndpoints(why)) this.#trial.end(endpoint, this.service, true);
     this.dropUpstream();
     if (why === "no-stream") return this.lose("failfast");
     if (why === "gone") {
@@ -164,11 +191,12 @@ export abstract class Tries implements CourseEvents {
   }
 
   /** What the last try took, and came to, counts for its endpoint; see Balancer.failed. */
-  protected observe(isFailure: boolean): void {
+  protected observe(isFailure: boolean, isBad = isFailure): void {
     const { balancer, io } = this.context;
     const { nowMs, nowUs } = io.loop.clock;
     const rttUs = nowUs - this.outcome.sentUs;
     if (this.endpoint === null) return;
+    this.#trial.end(this.endpoint, this.service, isBad);
     if (isFailure) balancer.failed(this.endpoint, rttUs, nowMs);
     else balancer.observe(this.endpoint, rttUs, nowMs);
   }
@@ -202,7 +230,7 @@ export abstract class Tries implements CourseEvents {
   }
 
   #pause(course: Course): void {
-    this.conveyance.cancel();
+    this.leaveAll();
     this.attempts.failedAt(this.endpoint);
     course.pause();
     this.dropUpstream();
@@ -265,6 +293,7 @@ export abstract class Tries implements CourseEvents {
   protected dropUpstream(): void {
     this.upstream?.finish(false);
     this.upstream = null;
+    this.#trial.end(this.endpoint, this.service, null);
     if (this.endpoint !== null) this.context.balancer.release(this.endpoint);
     this.endpoint = null;
   }

@@ -75,13 +75,50 @@ export class EndpointRows {
     const base = this.#rows + row * EndpointRow.$stride;
     const retryAtMs = nowMs + Math.min(backoffMs, BACKOFF_MAX_MS);
     Atomics.store(this.#words, base + EndpointRow.retryAtMs, retryAtMs | 0);
+    Atomics.store(this.#words, base + EndpointRow.isRetried, 0);
+    Atomics.store(this.#words, base + EndpointRow.triedMs, nowMs | 0);
     Atomics.add(this.#words, base + EndpointRow.failures, 1);
+  }
+
+  /**
+   * Takes the one attempt to connect to an endpoint whose backoff is over, or has lasted `leastMs` when
+   * that is given; it is to be made within `leaseMs`, or another may. False: another worker did, or it
+   * is not time.
+   */
+  takeRetry(row: number, nowMs: number, leaseMs: number, leastMs = -1): boolean {
+    const base = this.#rows + row * EndpointRow.$stride;
+    const seen = Atomics.load(this.#words, base + EndpointRow.retryAtMs);
+    if (this.retryInMs(row, nowMs) > 0 && !this.#hasRested(base, nowMs, leastMs)) return false;
+    const word = base + EndpointRow.retryAtMs;
+    const leasedMs = (nowMs + leaseMs) | 0;
+    if (Atomics.compareExchange(this.#words, word, seen, leasedMs) !== seen) return false;
+    Atomics.store(this.#words, base + EndpointRow.isRetried, 1);
+    Atomics.store(this.#words, base + EndpointRow.triedMs, nowMs | 0);
+    return true;
+  }
+
+  /** Whether an endpoint that backs off may be tried all the same, see `takeRetry`. */
+  mayRetryEarly(row: number, nowMs: number, leastMs: number): boolean {
+    return this.#hasRested(this.#rows + row * EndpointRow.$stride, nowMs, leastMs);
+  }
+
+  #hasRested(base: number, nowMs: number, leastMs: number): boolean {
+    if (leastMs < 0 || Atomics.load(this.#words, base + EndpointRow.isRetried) !== 0) return false;
+    return ((nowMs - Atomics.load(this.#words, base + EndpointRow.triedMs)) | 0) >= leastMs;
+  }
+
+  /** An attempt to connect is under way by which it is seen whether the endpoint is back. */
+  isRetried(row: number): boolean {
+    const word = this.#rows + row * EndpointRow.$stride + EndpointRow.isRetried;
+    return Atomics.load(this.#words, word) !== 0;
   }
 
   /** Notes a success: failures are forgotten. */
   succeed(row: number): void {
-    const word = this.#rows + row * EndpointRow.$stride + EndpointRow.failures;
-    if (Atomics.load(this.#words, word) !== 0) Atomics.store(this.#words, word, 0);
+    const base = this.#rows + row * EndpointRow.$stride;
+    if (Atomics.load(this.#words, base + EndpointRow.failures) === 0) return;
+    Atomics.store(this.#words, base + EndpointRow.isRetried, 0);
+    Atomics.store(this.#words, base + EndpointRow.failures, 0);
   }
 
   /**
@@ -119,18 +156,45 @@ export class EndpointRows {
     );
   }
 
-  /** One of Availability: what the circuit breaker says. */
-  availability(row: number): number {
-    return Atomics.load(
-      this.#words,
-      this.#rows + row * EndpointRow.$stride + EndpointRow.availability,
+  /** The circuit breaker's word, see balancer/circuit.ts. */
+  circuit(row: number): number {
+    return (
+      Atomics.load(this.#words, this.#rows + row * EndpointRow.$stride + EndpointRow.circuit) >>> 0
     );
   }
 
-  /** Makes `next` of an availability if it still is `seen`. Returns whether it was. */
-  moveAvailability(row: number, seen: number, next: number): boolean {
-    const word = this.#rows + row * EndpointRow.$stride + EndpointRow.availability;
-    return Atomics.compareExchange(this.#words, word, seen, next) === seen;
+  /** Makes `next` of a circuit breaker if it still is `seen`. Returns whether it was. */
+  moveCircuit(row: number, seen: number, next: number): boolean {
+    const word = this.#rows + row * EndpointRow.$stride + EndpointRow.circuit;
+    return Atomics.compareExchange(this.#words, word, seen | 0, next | 0) === (seen | 0);
+  }
+
+  /** How the endpoint's answers fare, see balancer/health.ts. */
+  health(row: number): number {
+    return (
+      Atomics.load(this.#words, this.#rows + row * EndpointRow.$stride + EndpointRow.health) >>> 0
+    );
+  }
+
+  /** Makes `next` of it if it still is `seen`. Returns whether it was. */
+  moveHealth(row: number, seen: number, next: number): boolean {
+    const word = this.#rows + row * EndpointRow.$stride + EndpointRow.health;
+    return Atomics.compareExchange(this.#words, word, seen | 0, next | 0) === (seen | 0);
+  }
+
+  /** When the window of `health` was opened. */
+  healthMs(row: number): number {
+    return (
+      Atomics.load(this.#words, this.#rows + row * EndpointRow.$stride + EndpointRow.healthMs) >>> 0
+    );
+  }
+
+  openHealth(row: number, nowMs: number): void {
+    Atomics.store(
+      this.#words,
+      this.#rows + row * EndpointRow.$stride + EndpointRow.healthMs,
+      nowMs | 0,
+    );
   }
 
   /** Requests in flight to the endpoint over all workers. */

@@ -12,7 +12,7 @@ import { LINE_WORDS, struct } from "./struct.ts";
 
 /** "OUTR". */
 export const LAYOUT_MAGIC = 0x4f555452;
-export const LAYOUT_VERSION = 3;
+export const LAYOUT_VERSION = 4;
 
 /** More threads than this gain nothing on one host: the kernel's network stack saturates first. */
 export const WORKERS_MAX = 16;
@@ -25,7 +25,7 @@ export const RING_SLOTS = 256;
 /** Targets whose servers were seen to speak first; direct-mapped, a collision costs an early dial. */
 export const LEARNED_MAX = 1024;
 /** Named counters of one thread; the names are in `metrics/catalog.ts`. */
-export const COUNTERS_MAX = 96;
+export const COUNTERS_MAX = 128;
 /** Label sets per thread. The last one is the overflow ("other"), so label values are bounded. */
 export const SERIES_MAX = 512;
 
@@ -84,23 +84,28 @@ export const EndpointRow = struct(LINE_WORDS, {
    * the new cost with the old stamp and decays it once too much, which the next answer mends.
    */
   stampMs: "u32",
-  /** Monotonic milliseconds until which the endpoint is passed over; valid if failures > 0. */
+  /**
+   * Monotonic milliseconds until which the endpoint is passed over; valid if failures > 0. Who moves it
+   * by compare-exchange when it is over may try to connect, see `isRetried`.
+   */
   retryAtMs: "u32",
   /** Connection failures in a row. Writer: any worker. 0 after a success. */
   failures: "u32",
   /** Monotonic milliseconds until which it asked to be left alone; 0: it did not. Writer: any worker. */
   heldUntilMs: "u32",
-  /** One of Availability. Writer: any worker, compare-exchange. */
-  availability: "u32",
+  /** The circuit breaker, see balancer/circuit.ts. 0: closed. Writer: any worker, compare-exchange. */
+  circuit: "u32",
+  /** How its answers fare, see balancer/health.ts. 0: well. Writer: any worker, compare-exchange. */
+  health: "u32",
+  /** Monotonic milliseconds at which the window of `health` was opened. Writer: who opened it. */
+  healthMs: "u32",
+  /** 1 while one attempt to connect is under way to see whether it is back. Writer: any worker. */
+  isRetried: "u32",
+  /** Monotonic milliseconds at which that was begun, or one failed. Writer: any worker. */
+  triedMs: "u32",
   /** Milliseconds for which it keeps idle connections, as was seen; 0: not yet. Writer: any worker. */
   keptIdleMs: "u32",
 });
-
-/**
- * What the circuit breaker says of an endpoint. `probation`: whoever makes `ejected` of it by
- * compare-exchange may send it one request.
- */
-export const Availability = { available: 0, probation: 1, ejected: 2 } as const;
 
 /** What one worker has in flight to one endpoint. Writer: the worker. */
 export const InFlight = struct(2, {

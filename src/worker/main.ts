@@ -6,8 +6,8 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { unpack } from "msgpackr/unpack";
 import { Balancer } from "../balancer/balancer.ts";
+import { Breaker } from "../balancer/breaker.ts";
 import { xorshift32 } from "../lib/random.ts";
-import { isSameBytes } from "../lib/same-bytes.ts";
 import type { Credentials } from "../mesh/credentials.ts";
 import type { Endpoint, FromWorker, Snapshot, ToWorker } from "../mesh/snapshot.ts";
 import { Counter } from "../metrics/catalog.ts";
@@ -15,12 +15,12 @@ import { Arena } from "../net/arena.ts";
 import { Descriptors } from "../net/descriptors.ts";
 import { libc } from "../net/libc.ts";
 import { Loop } from "../net/loop.ts";
-import type { Pollable } from "../net/poller.ts";
-import { drainWake } from "../net/wake.ts";
+import { wake } from "../net/wake.ts";
 import { Context } from "../proxy/context.ts";
 import { Directory } from "../proxy/directory.ts";
 import { leavesIn } from "../proxy/draining.ts";
 import { isSame, Pools } from "../proxy/pool.ts";
+import { DelayProbe } from "../proxy/shedding.ts";
 import { terminateTls } from "../proxy/tls-client.ts";
 import { Counters } from "../shared/counters.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
@@ -31,10 +31,13 @@ import { LearnedTargets } from "../shared/learned-targets.ts";
 import { attach, drainPhase } from "../shared/memory.ts";
 import { WorkerRows } from "../shared/worker-rows.ts";
 import { Adopter } from "./adopt.ts";
+import { BreakerNotes } from "./breaker-notes.ts";
 import { stage } from "./faults.ts";
+import { ownAddresses } from "./own-addresses.ts";
 import { PolicySweep } from "./policy-sweep.ts";
 import { ProofSweep } from "./proof-sweep.ts";
 import type { WorkerStart } from "./start.ts";
+import { WakeUp } from "./wake-up.ts";
 import { Watchers } from "./watchers.ts";
 
 /** Runs until the process drains and nothing is left, or until something breaks. */
@@ -53,6 +56,7 @@ class Worker {
   readonly #watchers: Watchers;
   readonly #policies: PolicySweep;
   readonly #memory: ReturnType<typeof attach>;
+  readonly #delay: DelayProbe;
   #isInboundTold = false;
   #turnPeakUs = 0;
   #peakSinceMs = 0;
@@ -68,13 +72,21 @@ class Worker {
     this.#loop = loop;
     this.#rows = new WorkerRows(memory);
     this.#ring = new HandOffRing(memory, worker);
+    const endpoints = new EndpointRows(memory);
+    const random = xorshift32(seed());
+    const notes = new BreakerNotes({
+      count: (name) => this.#context.count(name),
+      nowMs: () => loop.clock.nowMs,
+      log: (text) => this.#tell({ kind: "log", level: "info", text }),
+    });
     this.#context = new Context({
       io: { loop, arena, descriptors: new Descriptors(arena, new DescriptorTable(memory), worker) },
       worker,
       rows: this.#rows,
       counters: new Counters(memory, worker),
-      balancer: new Balancer(new EndpointRows(memory), worker, xorshift32(seed())),
-      endpoints: new EndpointRows(memory),
+      balancer: new Balancer(endpoints, worker, random),
+      breaker: new Breaker(endpoints, random, notes),
+      endpoints,
       directory: new Directory(
         (authority) => this.#tell({ kind: "resolve", authority }),
         (name) => this.#tell({ kind: "client", name }),
@@ -96,6 +108,11 @@ class Worker {
     this.#adopter = new Adopter(this.#context, this.#ring, start);
     this.#proofs = new ProofSweep(this.#context);
     this.#policies = new PolicySweep(this.#context);
+    this.#delay = new DelayProbe({
+      now: () => performance.now(),
+      wake: () => wake(arena, data.wakeFd),
+      shedding: this.#context.shedding,
+    });
   }
 
   async run(): Promise<void> {
@@ -103,7 +120,7 @@ class Worker {
     const loop = this.#loop;
     this.#rows.set(worker, "pollFd", loop.poller.fd);
     this.#rows.set(worker, "threadId", libc.gettid());
-    loop.poller.add(wakeFd, new WakeUp(loop, wakeFd, () => this.#takeMessages(port)), true);
+    loop.poller.add(wakeFd, new WakeUp(loop, wakeFd, () => this.#onWoken(port)), true);
     loop.mayBlock = () => this.#fallAsleep();
     loop.onTurn = () => this.#onTurn();
     loop.onFault = (error) => this.#onFault(error);
@@ -131,6 +148,7 @@ class Worker {
     this.#context.upstreamStreams.turn();
     this.#adopter.adopt();
     this.#beat();
+    this.#delay.onTurn(this.#loop.clock.nowMs, this.#context.inFlight > 0);
     const fault = this.#rows.take(worker, "fault");
     if (fault !== 0) stage(fault, () => performance.now());
     const phase = drainPhase(this.#memory);
@@ -195,6 +213,11 @@ class Worker {
     this.#tell({ kind: "log", level: "error", text: `a connection failed: ${text}` });
   }
 
+  #onWoken(port: MessagePort): void {
+    this.#delay.onWoken(this.#loop.clock.nowMs);
+    this.#takeMessages(port);
+  }
+
   #takeMessages(port: MessagePort): void {
     for (;;) {
       const received = receiveMessageOnPort(port) as { message: ToWorker } | undefined;
@@ -242,8 +265,9 @@ class Worker {
     const left = context.http2.keepOnly(isKnown);
     const names = new Set(snapshot.services.map(({ name }) => name));
     context.retryBudgets.keepOnly((service) => names.has(service));
-    context.directory.replace(snapshot);
+    context.directory.replace(snapshot, this.#loop.clock.nowMs);
     for (const waiter of left) waiter.onNoStream("gone");
+    context.lines.sweep();
     this.#policies.onSnapshot(this.#loop.clock.nowMs);
     this.#rows.set(this.#data.worker, "snapshot", snapshot.version);
   }
@@ -251,40 +275,6 @@ class Worker {
   #tell(message: FromWorker): void {
     this.#data.port.postMessage(message);
   }
-}
-
-/** The wake-up descriptor: there are messages, or the ring was filled. */
-class WakeUp implements Pollable {
-  readonly #loop: Loop;
-  readonly #fd: number;
-  readonly #take: () => void;
-
-  constructor(loop: Loop, fd: number, take: () => void) {
-    this.#loop = loop;
-    this.#fd = fd;
-    this.#take = take;
-  }
-
-  onEvents(): void {
-    drainWake(this.#loop.arena, this.#fd);
-    this.#take();
-  }
-
-  onFault(): void {}
-}
-
-function ownAddresses({ start, ownIps }: WorkerStart): (endpoint: Endpoint) => boolean {
-  const ports = new Set(start.ownPorts);
-  const inbound = start.listeners.flatMap(({ kind, port }) => (kind === "inbound" ? port : []));
-  return ({ ip, peer, port }) => {
-    if (!ports.has(port)) return false;
-    // An application may be among those that serve what it asks for: that way leads to it, not round.
-    if (peer !== null && inbound.includes(port)) return false;
-    const isAny = ip.every((byte) => byte === 0);
-    return (
-      isAny || (ip.length === 4 && ip[0] === 127) || ownIps.some((own) => isSameBytes(own, ip))
-    );
-  };
 }
 
 /** A seed that is never 0, which xorshift cannot leave. */

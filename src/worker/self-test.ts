@@ -6,6 +6,7 @@
  */
 
 import { Balancer } from "../balancer/balancer.ts";
+import { Breaker } from "../balancer/breaker.ts";
 import type { Credentials } from "../mesh/credentials.ts";
 import type { ThreadStart } from "../mesh/snapshot.ts";
 import { COUNTER_NAMES, Counter, type CounterName } from "../metrics/catalog.ts";
@@ -105,13 +106,15 @@ class SelfTest {
       () => {},
       () => {},
     );
+    const endpoints = new EndpointRows(this.#memory);
     this.#context = new Context({
       io: { arena, loop, descriptors: new Descriptors(arena, table, 0) },
       worker: 0,
       rows: new WorkerRows(this.#memory),
       counters: this.#counters,
-      balancer: new Balancer(new EndpointRows(this.#memory), 0, () => 0),
-      endpoints: new EndpointRows(this.#memory),
+      balancer: new Balancer(endpoints, 0, () => 0),
+      breaker: new Breaker(endpoints, () => 0, { ejected: () => {}, returned: () => {} }),
+      endpoints,
       directory,
       pools: new Pools(),
       learned: new LearnedTargets(this.#memory),
@@ -124,13 +127,9 @@ class SelfTest {
     this.#context.mesh.use(own);
     this.#ring = new HandOffRing(this.#memory, 0);
     this.#adopter = new Adopter(this.#context, this.#ring, start);
-    directory.replace({
-      version: 1,
-      clients: [],
-      aliases: [],
-      inbound: null,
-      services: [this.#appService()],
-    });
+    const services = [this.#appService()];
+    const snapshot = { version: 1, clients: [], aliases: [], inbound: null, services };
+    directory.replace(snapshot, loop.clock.nowMs);
   }
 
   run(cases: readonly Case[]): string | null {

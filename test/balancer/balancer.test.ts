@@ -1,10 +1,11 @@
 import * as assert from "uvu/assert";
 import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, Balancer } from "../../src/balancer/balancer.ts";
+import { EJECTED_MIN_MS, eject } from "../../src/balancer/circuit.ts";
+import { RETRY_EARLY_MS } from "../../src/balancer/eligible.ts";
 import { SAMPLE_MS } from "../../src/balancer/peak-ewma.ts";
 import { xorshift32 } from "../../src/lib/random.ts";
 import type { Endpoint } from "../../src/mesh/snapshot.ts";
 import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
-import { Availability } from "../../src/shared/layout.ts";
 import { allocate } from "../../src/shared/memory.ts";
 import { seeded } from "../support/random.ts";
 import { suite } from "../support/test.ts";
@@ -219,7 +220,11 @@ test("failures of attempts that were on their way when it backed off count once"
 test("an endpoint that asked to be left alone is, and so is one that is ejected", () => {
   const { balancer, endpoints, rows } = pool(4, "held");
   rows.hold(1, 2_000);
-  rows.moveAvailability(3, Availability.available, Availability.ejected);
+  rows.moveCircuit(
+    3,
+    0,
+    eject(0, 1_500, () => 0),
+  );
   assert.equal([...shares(500, () => balancer.pick(endpoints, 1_999, NONE)).keys()].sort(), [0, 2]);
   assert.equal(
     [...shares(500, () => balancer.pick(endpoints, 2_000, NONE)).keys()].sort(),
@@ -227,15 +232,49 @@ test("an endpoint that asked to be left alone is, and so is one that is ejected"
   );
 });
 
-test("an endpoint on probation is sent one request", () => {
-  const { balancers, endpoints, rows } = pool(5, "probation");
-  rows.moveAvailability(2, Availability.available, Availability.probation);
+test("an endpoint whose ejection is over is sent one request, and it is told which", () => {
+  const { balancers, endpoints, rows } = pool(5, "trial");
+  rows.moveCircuit(
+    2,
+    0,
+    eject(0, 1_000, () => 0),
+  );
+  const nowMs = 1_000 + EJECTED_MIN_MS + 16;
   let trials = 0;
   for (let i = 0; i < 3_000; i++) {
-    if (balancers[i % WORKERS]?.pick(endpoints, 1_000, NONE)?.row === 2) trials++;
+    const balancer = balancers[i % WORKERS];
+    const chosen = balancer?.pick(endpoints, nowMs, NONE);
+    assert.is(chosen?.row === 2, balancer?.trial !== 0);
+    if (chosen?.row !== 2) continue;
+    trials++;
+    assert.is(rows.circuit(2), balancer?.trial);
   }
   assert.is(trials, 1);
-  assert.is(rows.availability(2), Availability.ejected);
+});
+
+test("an endpoint that could not be connected to is tried by one, until it is known", () => {
+  const { balancer, balancers, endpoints, rows } = pool(2, "reconnect");
+  balancer.connectFailed(endpoint(1), 1_000);
+  const nowMs = 1_000 + rows.retryInMs(1, 1_000);
+  const picked = () => balancers.map((each) => each.pick(endpoints, nowMs, NONE)?.row ?? -1);
+  const first = Array.from({ length: 100 }, picked).flat();
+  assert.is(first.filter((row) => row === 1).length, 1);
+  balancer.connectFailed(endpoint(1), nowMs + 5);
+  assert.is(rows.failures(1), 2);
+  const waitMs = rows.retryInMs(1, nowMs + 5);
+  assert.ok(waitMs >= 2 * BACKOFF_MIN_MS, String(waitMs));
+  balancer.connectSucceeded(endpoint(1));
+  assert.ok(Array.from({ length: 100 }, picked).flat().includes(1));
+});
+
+test("an attempt to connect that nobody ends lapses", () => {
+  const { balancer, endpoints, rows } = pool(1, "lapse");
+  balancer.connectFailed(endpoint(0), 1_000);
+  const nowMs = 1_000 + rows.retryInMs(0, 1_000);
+  assert.is(balancer.pick(endpoints, nowMs, NONE)?.row, 0);
+  assert.is(balancer.pick(endpoints, nowMs, NONE), null);
+  assert.is(balancer.pick(endpoints, nowMs + 1_499, NONE), null);
+  assert.is(balancer.pick(endpoints, nowMs + 1_500, NONE)?.row, 0);
 });
 
 test("with all but one backing off, that one is found however many there are", () => {
@@ -245,21 +284,42 @@ test("with all but one backing off, that one is found however many there are", (
   assert.equal([...counts.keys()], [33]);
 });
 
-test("with all backing off, the one that returns soonest is picked", () => {
-  const { balancer, endpoints, rows } = pool(4, "down");
-  for (const [row, waitMs] of [900, 400, 100, 700].entries()) rows.fail(row, 1_000, waitMs);
+test("with all out of use but within reach, the one that returns soonest is picked", () => {
+  const { balancer, endpoints, rows } = pool(4, "held");
+  for (const [row, waitMs] of [900, 400, 100, 700].entries()) rows.hold(row, 1_000 + waitMs);
   assert.equal([...shares(100, () => balancer.pick(endpoints, 1_050, NONE)).keys()], [2]);
   const tried = [endpoint(2)];
   assert.equal([...shares(100, () => balancer.pick(endpoints, 1_050, tried)).keys()], [1]);
+  rows.moveCircuit(
+    1,
+    0,
+    eject(0, 1_050, () => 0),
+  );
+  assert.equal([...shares(100, () => balancer.pick(endpoints, 1_050, tried)).keys()], [3]);
+});
+
+test("with all out of reach each is tried now and then, and in between there is nobody", () => {
+  const { balancer, balancers, endpoints, rows } = pool(3, "down");
+  for (let i = 0; i < 8; i++) for (const { row } of endpoints) rows.fail(row, 1_000, 60_000);
+  assert.is(balancer.outlook(endpoints, 1_000 + RETRY_EARLY_MS - 1), "none");
+  assert.is(balancer.pick(endpoints, 1_000 + RETRY_EARLY_MS - 1, NONE), null);
+  for (const nowMs of [1_000 + RETRY_EARLY_MS, 1_000 + 2 * RETRY_EARLY_MS]) {
+    assert.is(balancer.outlook(endpoints, nowMs), "trial");
+    const rowsPicked = balancers.map((each) => each.pick(endpoints, nowMs, NONE)?.row ?? -1);
+    assert.equal(rowsPicked.sort(), [0, 1, 2]);
+    assert.is(balancer.pick(endpoints, nowMs + 100, NONE), null);
+    for (const each of endpoints) balancer.connectFailed(each, nowMs);
+  }
 });
 
 test("a pool that is all down recovers with the first attempt after its return", () => {
   const { balancer, endpoints, rows } = pool(2, "return");
   for (let i = 0; i < 8; i++) for (const { row } of endpoints) rows.fail(row, 1_000, 60_000);
-  const chosen = balancer.pick(endpoints, 1_001, NONE);
+  const chosen = balancer.pick(endpoints, 1_000 + RETRY_EARLY_MS, NONE);
   if (chosen === null) throw new Error("nothing was picked");
   balancer.connectSucceeded(chosen);
-  assert.equal([...shares(100, () => balancer.pick(endpoints, 1_002, NONE)).keys()], [chosen.row]);
+  const nowMs = 1_001 + RETRY_EARLY_MS;
+  assert.equal([...shares(100, () => balancer.pick(endpoints, nowMs, NONE)).keys()], [chosen.row]);
 });
 
 test("what was tried is not picked again, and after all were there is nothing", () => {
@@ -290,12 +350,15 @@ test("of those untried the less loaded is picked, as ever", () => {
   assert.equal([...counts.keys()], [0]);
 });
 
-test("no endpoints give nothing, one gives itself even while it backs off", () => {
+test("no endpoints give nothing, one gives itself while it can be reached", () => {
   const { balancer, endpoints } = pool(1, "few");
   assert.is(balancer.pick([], 1, NONE), null);
   assert.is(balancer.pick(endpoints, 1, NONE)?.row, 0);
   balancer.connectFailed(endpoint(0), 1);
-  assert.is(balancer.pick(endpoints, 2, NONE)?.row, 0);
+  assert.is(balancer.pick(endpoints, 2, NONE), null);
+  assert.is(balancer.first(endpoints, NONE)?.row, 0, "where there is no choice it is not asked");
+  assert.is(balancer.first(endpoints, endpoints), null);
+  balancer.connectSucceeded(endpoint(0));
   assert.is(balancer.pick(endpoints, 2, endpoints), null);
 });
 

@@ -52,7 +52,7 @@ function worldOf(policy: InboundPolicy, inbound: readonly PortPolicy[] | null | 
   const ask = (): void => {};
   const directory = new Directory(ask, ask, ask);
   const rest = { version: 1, services: [], aliases: [], clients: [] };
-  if (inbound !== undefined) directory.replace({ ...rest, inbound });
+  if (inbound !== undefined) directory.replace({ ...rest, inbound }, 0);
   return { policy, directory };
 }
 

@@ -19,7 +19,7 @@ function directoryOf(
     () => {},
     () => {},
   );
-  directory.replace(snapshotOf(names, aliases));
+  directory.replace(snapshotOf(names, aliases), 0);
   return directory;
 }
 
@@ -90,7 +90,7 @@ test("what is missing is asked for once per snapshot, and a bounded number of wa
   for (const each of missing) assert.is(directory.wait(each, waiter()), true);
   directory.askPort(81);
   assert.equal(asked, ["web", 80, 81]);
-  directory.replace(snapshotOf([]));
+  directory.replace(snapshotOf([]), 0);
   assert.is(told, missing.length);
   directory.askPort(80);
   assert.equal(asked, ["web", 80, 81, 80]);

@@ -1,6 +1,6 @@
 import * as assert from "uvu/assert";
 import { BACKOFF_MAX_MS, EndpointRows, HOLD_MAX_MS } from "../../src/shared/endpoint-rows.ts";
-import { Availability, ENDPOINTS_MAX } from "../../src/shared/layout.ts";
+import { ENDPOINTS_MAX } from "../../src/shared/layout.ts";
 import { allocate, attach } from "../../src/shared/memory.ts";
 import { suite } from "../support/test.ts";
 import { start } from "../support/threads.ts";
@@ -154,14 +154,42 @@ test("a hold lasts until its time, the last word counts, and a foolish one is no
   }
 });
 
-test("availability moves only from what was seen", () => {
+test("a circuit and a health move only from what was seen, all 32 bits of it", () => {
   const rows = new EndpointRows(allocate(1));
-  const { available, ejected, probation } = Availability;
-  assert.is(rows.availability(2), available);
-  assert.not(rows.moveAvailability(2, probation, ejected));
-  assert.ok(rows.moveAvailability(2, available, ejected));
-  assert.is(rows.availability(2), ejected);
-  assert.is(rows.availability(3), available);
+  for (const [read, move] of [
+    [rows.circuit.bind(rows), rows.moveCircuit.bind(rows)],
+    [rows.health.bind(rows), rows.moveHealth.bind(rows)],
+  ] as const) {
+    assert.is(read(2), 0);
+    assert.not(move(2, 1, 5));
+    assert.ok(move(2, 0, 0xffff_fff1));
+    assert.is(read(2), 0xffff_fff1);
+    assert.not(move(2, 0, 1));
+    assert.ok(move(2, 0xffff_fff1, 7));
+    assert.is(read(2), 7);
+    assert.is(read(3), 0);
+  }
+});
+
+test("a retry is taken by one when its time has come, and again when its lease is over", () => {
+  const rows = new EndpointRows(allocate(1));
+  rows.fail(4, 1_000, 100);
+  assert.not(rows.takeRetry(4, 1_099, 500));
+  assert.ok(rows.takeRetry(4, 1_100, 500));
+  assert.ok(rows.isRetried(4));
+  assert.not(rows.takeRetry(4, 1_100, 500));
+  assert.not(rows.takeRetry(4, 1_599, 500));
+  assert.ok(rows.takeRetry(4, 1_600, 500));
+  rows.fail(4, 1_700, 60_000);
+  assert.not(rows.isRetried(4));
+  assert.not(rows.takeRetry(4, 2_199, 500, 500));
+  assert.not(rows.mayRetryEarly(4, 2_199, 500));
+  assert.ok(rows.mayRetryEarly(4, 2_200, 500));
+  assert.ok(rows.takeRetry(4, 2_200, 500, 500));
+  assert.not(rows.mayRetryEarly(4, 2_600, 100), "one is under way");
+  assert.not(rows.takeRetry(4, 2_600, 500, 100));
+  rows.succeed(4);
+  assert.not(rows.isRetried(4));
 });
 
 test("fail() is waited for, succeed() forgets it", () => {

@@ -2,7 +2,6 @@
 import * as assert from "uvu/assert";
 import {
   ALPN_BYTES_MAX,
-  Availability,
   COUNTERS_MAX,
   DESCRIPTORS_MAX,
   DrainPhase,
@@ -38,14 +37,14 @@ const test = suite("shared/layout");
 
 test("constants", () => {
   assert.is(LAYOUT_MAGIC, 0x4f555452);
-  assert.is(LAYOUT_VERSION, 3);
+  assert.is(LAYOUT_VERSION, 4);
   assert.is(LINE_WORDS, 16);
   assert.is(WORKERS_MAX, 16);
   assert.is(ENDPOINTS_MAX, 4_096);
   assert.is(DESCRIPTORS_MAX, 262_144);
   assert.is(RING_SLOTS, 256);
   assert.is(LEARNED_MAX, 1_024);
-  assert.is(COUNTERS_MAX, 96);
+  assert.is(COUNTERS_MAX, 128);
   assert.is(SERIES_MAX, 512);
   assert.is(SNI_BYTES_MAX, 256);
   assert.is(ALPN_BYTES_MAX, 96);
@@ -82,12 +81,15 @@ test("every index of every record", () => {
     retryAtMs: 2,
     failures: 3,
     heldUntilMs: 4,
-    availability: 5,
-    keptIdleMs: 6,
+    circuit: 5,
+    health: 6,
+    healthMs: 7,
+    isRetried: 8,
+    triedMs: 9,
+    keptIdleMs: 10,
     $stride: 16,
   });
   assert.equal(indices(InFlight), { pending: 0, waitingSinceMs: 1, $stride: 2 });
-  assert.equal(Availability, { available: 0, probation: 1, ejected: 2 });
   assert.equal(indices(RingHead), { taken: 0, $stride: 32 });
   assert.equal(indices(RingTail), { filled: 0, $stride: 32 });
   assert.equal(indices(RingSlot), {
@@ -155,8 +157,8 @@ const GOLDEN = [
     rings: 337_968,
     ringStride: 32_832,
     counters: 370_800,
-    series: 371_184,
-    words: 1_464_816,
+    series: 371_312,
+    words: 1_464_944,
   },
   {
     workers: 2,
@@ -169,8 +171,8 @@ const GOLDEN = [
     rings: 346_192,
     ringStride: 32_832,
     counters: 411_856,
-    series: 412_432,
-    words: 2_052_880,
+    series: 412_624,
+    words: 2_053_072,
   },
   {
     workers: 16,
@@ -183,8 +185,8 @@ const GOLDEN = [
     rings: 461_328,
     ringStride: 32_832,
     counters: 986_640,
-    series: 989_904,
-    words: 10_285_776,
+    series: 990_992,
+    words: 10_286_864,
   },
 ];
 

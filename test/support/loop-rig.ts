@@ -3,6 +3,7 @@
  * left in it (timers), and stop its time. Connections come from two listeners, one for each version.
  */
 import { Balancer } from "../../src/balancer/balancer.ts";
+import { Breaker } from "../../src/balancer/breaker.ts";
 import { xorshift32 } from "../../src/lib/random.ts";
 import type { ListenerSpec, Service, ThreadStart } from "../../src/mesh/snapshot.ts";
 import { Counter, type CounterName } from "../../src/metrics/catalog.ts";
@@ -58,6 +59,10 @@ export class LoopRig {
       counters: new Counters(memory, 0),
       balancer: new Balancer(this.rows, 0, xorshift32(seed)),
       endpoints: this.rows,
+      breaker: new Breaker(this.rows, xorshift32(seed), {
+        ejected: () => this.context.count("endpoint_ejected"),
+        returned: () => this.context.count("endpoint_returned"),
+      }),
       directory: new Directory(
         () => {},
         () => {},
@@ -97,7 +102,9 @@ export class LoopRig {
 
   publish(services: readonly Service[]): void {
     const rest = { aliases: [], inbound: null, clients: [] };
-    this.context.directory.replace({ version: this.#version++, services, ...rest });
+    const snapshot = { version: this.#version++, services, ...rest };
+    this.context.directory.replace(snapshot, this.loop.clock.nowMs);
+    this.context.lines.sweep();
   }
 
   count(name: CounterName): number {

@@ -1,0 +1,35 @@
+/** What the circuit breaker is told of one try at an endpoint, once; see Balancer.trial. */
+import type { Endpoint, Service } from "../mesh/snapshot.ts";
+import type { Context } from "./context.ts";
+
+export class Trial {
+  readonly #context: Context;
+  #word = 0;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** The try is the endpoint's trial. */
+  get isOn(): boolean {
+    return this.#word !== 0;
+  }
+
+  /** The balancer has just picked an endpoint. */
+  begin(): void {
+    this.#word = this.#context.balancer.trial;
+    if (this.#word !== 0) this.#context.count("endpoint_trials");
+  }
+
+  /** It came to this; null: to nothing that tells of the endpoint. */
+  end(endpoint: Endpoint | null, service: Service | null, isBad: boolean | null): void {
+    const word = this.#word;
+    if ((isBad === null && word === 0) || endpoint === null || service === null) return;
+    this.#word = 0;
+    const { breaker, io } = this.#context;
+    const { nowMs } = io.loop.clock;
+    if (isBad === null) breaker.untold(endpoint, word, nowMs);
+    else if (isBad) breaker.bad(endpoint, word, service, nowMs);
+    else breaker.good(endpoint, word, service, nowMs);
+  }
+}
