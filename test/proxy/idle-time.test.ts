@@ -124,20 +124,23 @@ test("backends that close idle connections cost no POST, and after learning no r
     for (const each of told) assert.equal([...each], [["200 ended", 20 * times]], method);
     return rig.count("retried_reused");
   };
-  const kept = (async () => {
+  const kept = async (): Promise<void> => {
     await steadily(["keeps"], "POST", () => 5, 20);
-    assert.is(keeps.accepted, 1, "asked on the same connection");
+    assert.ok(keeps.accepted <= 5, `${keeps.accepted} connections for 20 requests`);
+    const soFar = keeps.accepted;
     // Nobody knows yet that it keeps them.
     await steadily(["keeps"], "POST", () => 150, 2);
-    assert.ok(keeps.accepted > 1, "what cannot be repeated takes no chance");
-    await lapse(POOL_IDLE_MS + 200);
+    assert.ok(keeps.accepted > soFar, "what cannot be repeated takes no chance");
+    await lapse(POOL_IDLE_MS + 500);
     const before = keeps.accepted;
-    await steadily(["keeps"], "POST", () => 300, 3);
+    await steadily(["keeps"], "POST", () => 300, 4);
     assert.is(keeps.accepted, before + 1, "now it is known");
-  })();
-  const before = await all("POST", 6);
-  assert.is((await all("GET", 5)) - before, 0, "none had to be repeated");
-  await kept;
+  };
+  const closed = async (): Promise<void> => {
+    const before = await all("POST", 6);
+    assert.is((await all("GET", 5)) - before, 0, "none had to be repeated");
+  };
+  await Promise.all([kept(), closed()]);
   for (const { at } of specs) for (const { server } of at) server.close();
   keeps.server.close();
 });
