@@ -1,4 +1,5 @@
 /** What `/endpoints` shows: every service with its endpoints and how they fare. */
+import { type EndpointState, returnsInMs, stateOf } from "../balancer/eligible.ts";
 import { decayedUs, elapsedMs } from "../balancer/peak-ewma.ts";
 import { formatHostPort, formatIp } from "../mesh/address.ts";
 import type { Endpoint, Snapshot, Speaks } from "../mesh/snapshot.ts";
@@ -16,6 +17,9 @@ export type EndpointView = {
   readonly pending: number;
   /** Connection failures in a row. */
   readonly failures: number;
+  readonly state: EndpointState;
+  /** Milliseconds until one that is out of use is tried again; 0: it is in use, or is tried now. */
+  readonly retry_in_ms: number;
   readonly requests: number;
   /** Of the requests to all endpoints that the service has now, 0 to 1. */
   readonly share: number;
@@ -73,5 +77,11 @@ function describe(
     cost_ms: costUs === 0 ? null : decayedUs(costUs, ageMs) / 1e3,
     pending: endpointRows.pending(row),
     failures: endpointRows.failures(row),
+    state: stateOf(endpointRows, row, nowMs),
+    retry_in_ms: Math.max(
+      0,
+      endpointRows.retryInMs(row, nowMs),
+      returnsInMs(endpointRows, row, nowMs),
+    ),
   };
 }

@@ -2,6 +2,7 @@
  * What `/stats` shows: everything that is counted per label set, as totals since the start. Who reads
  * it twice knows rates and quantiles of the time in between.
  */
+import { type EndpointState, stateOf } from "../balancer/eligible.ts";
 import type { Endpoint, Snapshot, Speaks } from "../mesh/snapshot.ts";
 import {
   INBOUND_SERIES,
@@ -53,7 +54,7 @@ export type StatsRow = StatsFigures & {
   /** What the endpoint speaks; null where it is none. */
   readonly protocol: Speaks | null;
   /** `gone`: an endpoint that is not used any more. */
-  readonly state: "ok" | "backing-off" | "gone" | null;
+  readonly state: EndpointState | "gone" | null;
   /** Requests in flight; null where that is not counted. */
   readonly pending: number | null;
 };
@@ -102,8 +103,7 @@ function rowOf(
   const figures = readFigures(threads, number);
   const failed = figures.statuses.filter(([status]) => status >= FAILURE_STATUS_MIN);
   const isEndpoint = !NO_ENDPOINTS.has(number) && labels.target !== "";
-  const retryInMs = endpoint === null ? 0 : endpointRows.retryInMs(endpoint.row, nowMs);
-  const state = endpoint === null ? "gone" : retryInMs > 0 ? "backing-off" : "ok";
+  const state = endpoint === null ? "gone" : stateOf(endpointRows, endpoint.row, nowMs);
   return {
     direction: labels.direction,
     service: labels.authority,

@@ -17,6 +17,7 @@
  * since when it is closed again. Zero is an endpoint of which nothing bad is known.
  */
 import { backoffMs } from "../lib/backoff.ts";
+import { CIRCUIT_PHASE } from "../shared/layout.ts";
 
 /** Linkerd's and Envoy's first ejection is 1 s and 30 s: a restarted process is back within seconds. */
 export const EJECTED_MIN_MS = 1_000;
@@ -38,14 +39,13 @@ const LEVEL_SHIFT = 2;
 const LEVEL_MAX = 15;
 const WORKER_SHIFT = 6;
 const WORKER_MASK = 15;
-const PHASE_MASK = 3;
 const Phase = { closed: 0, ejected: 1, probing: 2 } as const;
 /** No time that is waited for is further ahead; one that seems to be is long over, see TIME_MASK. */
 const AHEAD_MAX_MS = 2 * EJECTED_MAX_MS;
 
 /** Nothing speaks against the endpoint. */
 export function isClosed(word: number): boolean {
-  return (word & PHASE_MASK) === Phase.closed;
+  return (word & CIRCUIT_PHASE) === Phase.closed;
 }
 
 /** One request may be sent, to see whether the endpoint is well again: whoever wins `probe`. */
@@ -55,7 +55,7 @@ export function isDue(word: number, nowMs: number): boolean {
 
 /** A probe is under way. */
 export function isProbing(word: number, nowMs: number): boolean {
-  return (word & PHASE_MASK) === Phase.probing && leftMs(word, nowMs) > 0;
+  return (word & CIRCUIT_PHASE) === Phase.probing && leftMs(word, nowMs) > 0;
 }
 
 /** Milliseconds until an ejection or a probe's lease ends; 0 or less: it has. */
@@ -73,7 +73,7 @@ export function levelOf(word: number): number {
 
 /** The worker whose probe is under way, lease or no lease; -1: there is none. */
 export function proberOf(word: number): number {
-  const isProbe = (word & PHASE_MASK) === Phase.probing;
+  const isProbe = (word & CIRCUIT_PHASE) === Phase.probing;
   return isProbe ? (word >>> WORKER_SHIFT) & WORKER_MASK : -1;
 }
 

@@ -61,6 +61,15 @@ export function takeRetryEarly(rows: EndpointRows, row: number, nowMs: number): 
   return rows.takeRetry(row, nowMs, RETRY_LEASE_MS, RETRY_EARLY_MS);
 }
 
+/** For people: in use; left alone by its wish; ejected; or it could not be connected to. */
+export type EndpointState = "ok" | "held" | "ejected" | "backing-off";
+
+export function stateOf(rows: EndpointRows, row: number, nowMs: number): EndpointState {
+  if (rows.failures(row) !== 0) return "backing-off";
+  if (!isClosed(rows.circuit(row))) return "ejected";
+  return rows.heldMs(row, nowMs) > 0 ? "held" : "ok";
+}
+
 /** What a pick would find. */
 export function outlookOf(
   rows: EndpointRows,

@@ -71,15 +71,15 @@ function summary(endpoints: readonly StatsRow[]): Shown {
   const [first] = endpoints;
   const same = <T>(of: (row: StatsRow) => T): boolean =>
     first !== undefined && endpoints.every((row) => of(row) === of(first));
-  const backing = endpoints.filter(({ state }) => state === "backing-off").length;
-  const isAll = backing === endpoints.length;
+  const out = endpoints.find(({ state }) => state !== "ok")?.state ?? null;
+  const isAll = endpoints.every(({ state }) => state !== "ok");
   return {
     service: "",
     endpoint: "",
     peer: null,
     mtls: endpoints.length > 0 && endpoints.every(({ mtls }) => mtls),
     protocol: same(({ protocol }) => protocol) ? (first?.protocol ?? null) : null,
-    state: first === undefined ? "no endpoints" : backing > 0 && isAll ? "backing-off" : "ok",
+    state: first === undefined ? "no endpoints" : isAll ? out : "ok",
   };
 }
 

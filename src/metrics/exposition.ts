@@ -76,6 +76,32 @@ function writeEndpoints(text: MetricsText, snapshot: Snapshot, rows: EndpointRow
   write("outrigger_endpoint_failures", "Connection failures in a row.", (row) =>
     rows.failures(row),
   );
+  write(
+    "outrigger_endpoint_ejected",
+    "1 while the circuit breaker keeps requests from it.",
+    (row) => (rows.isClosed(row) ? 0 : 1),
+  );
+  writePools(text, snapshot, rows);
+}
+
+/** As Linkerd has it: `pending` is an endpoint that is not sent requests now. */
+function writePools(text: MetricsText, snapshot: Snapshot, rows: EndpointRows): void {
+  const family = "outbound_http_balancer_endpoints";
+  text.family(family, "gauge", "Endpoints that can be sent requests, and those that cannot now.");
+  for (const { endpoints, name } of snapshot.services) {
+    let ready = 0;
+    for (const { row } of endpoints) if (rows.isClosed(row) && rows.failures(row) === 0) ready++;
+    for (const [state, count] of [
+      ["ready", ready],
+      ["pending", endpoints.length - ready],
+    ] as const) {
+      const labels = formatLabels([
+        ["authority", name],
+        ["endpoint_state", state],
+      ]);
+      text.sample(family, labels, count);
+    }
+  }
 }
 
 function writeWorkers(text: MetricsText, rows: WorkerRows): void {

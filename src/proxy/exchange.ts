@@ -32,12 +32,14 @@
  * turn whichever is seen first counts: what arrived is read before timers are looked at.
  */
 
+import type { FieldSection } from "../codec/http1/field-section.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import type { Protocol } from "./conveyance.ts";
 import { counterOfAnswer, isBad, isFailure, type ProxyErrorCode, statusOfTry } from "./errors.ts";
+import { grpcCodeOf, isBadCode, isFailureCode } from "./grpc-outcome.ts";
 import type { ServiceRoute } from "./router.ts";
 import { saysItClosed } from "./told-by-sidecar.ts";
 import { Tries } from "./tries.ts";
@@ -130,12 +132,27 @@ export class Exchange extends Tries {
 
   /** A final head came: it is too late to try again, if it is passed on. `isEnd`: it is all. */
   onHead(head: ResponseHead, base: number, isEnd: boolean): void {
-    this.observe(isFailure(head.status), isBad(head.status));
+    if (this.request.isGrpc && head.status === 200) this.#observeGrpc(head, base);
+    else this.observe(isFailure(head.status), isBad(head.status));
     if (this.endpoint?.speaks === "sidecar" && this.#isLostBehind(head, base)) return;
     if (this.course !== null && this.triesAgain(head.status)) return;
     this.hasResponded = true;
     this.#noteStatus(head.status);
     this.client.writeHead(head, base, isEnd);
+  }
+
+  /** A response that is only a head has its code; of others it comes in the trailers. */
+  #observeGrpc({ fields }: ResponseHead, base: number): void {
+    const code = grpcCodeOf(this.context.io.arena.bytes, base, fields);
+    if (code === -1) this.observe(false, null);
+    else this.observe(isFailureCode(code), isBadCode(code));
+  }
+
+  /** Trailers came, whose text is at `base`. */
+  onTrailers(fields: FieldSection, base: number): void {
+    if (!this.request.isGrpc) return;
+    const code = grpcCodeOf(this.context.io.arena.bytes, base, fields);
+    if (code !== -1) this.trial.end(this.endpoint, this.service, isBadCode(code));
   }
 
   /** The response is a sidecar's, and says that the application's connection broke: once more. */
@@ -180,7 +197,7 @@ export class Exchange extends Tries {
     if (isSidecar && !isLeaving && endpoint !== null) {
       // It lives, but its application does not: as good as an endpoint that cannot be connected to.
       this.context.balancer.connectFailed(endpoint, this.context.io.loop.clock.nowMs);
-    }
+    } else if (!isLeaving) this.observe(true);
     const canRepeat = this.saved.isWhole && attempts.refused();
     // Who speaks HTTP/2 may still send it again, and is told that it is safe to.
     if (!canRepeat) return this.lose("refused", ErrorCode.refusedStream, !isSidecar);

@@ -136,6 +136,7 @@ export class UpstreamStream extends ClientStream implements Responder {
 
   override onTrailers(fields: FieldSection, base: number): void {
     const end = writeTrailers(this.#connection.bytes, base, fields, OUTPUT);
+    this.#exchange?.onTrailers(fields, base);
     this.#exchange?.client.endContent(OUTPUT, end);
     this.#complete();
   }

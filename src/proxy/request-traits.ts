@@ -15,6 +15,8 @@ export class RequestTraits {
   isRepeatable = false;
   /** It came as HTTP/2, but is HTTP/1 that a sidecar carries. */
   isCarried = false;
+  /** What came of it is told by a code and not by the status. */
+  isGrpc = false;
 
   read(head: RequestHead): void {
     this.isHead = head.method === Method.head;
@@ -25,5 +27,6 @@ export class RequestTraits {
     const { contentLength, isChunked } = head.framing;
     this.isRepeatable = this.isIdempotent && !isChunked && contentLength <= REPLAYED_BYTES_MAX;
     this.isCarried = head.origVersion !== -1;
+    this.isGrpc = head.isGrpc;
   }
 }

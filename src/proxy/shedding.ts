@@ -3,27 +3,32 @@
  * counts is how long a byte that has arrived waits to be read: twenty times a second at the most, and
  * only while there are requests, the worker wakes itself and sees how long that takes, which is what any
  * other socket of its waits (epoll serves them in turn). A pause of the garbage collector, or of the
- * machine, is one long wait and refuses nothing; only if all waits of a second are long is something
+ * machine, is one long wait and refuses nothing; only if all waits of two seconds are long is something
  * refused, a little first, and more for as long as it does not help.
  */
 
 /**
- * A wait from which on there is too much to do. A request waits up to four times on its way through a
- * sidecar and back, and through two of them eight times: at 200 ms no client with a timeout of 1 s gets an
- * answer that it still wants. Far above what a collection of garbage takes (50 ms), or a share of the
- * CPU that is used up (100 ms in a container with a limit).
+ * A wait from which on there is too much to do. A request waits four times on its way through a sidecar and
+ * back (it and its response are read twice), and through two of them eight times: at 400 ms each hardly any
+ * client gets an answer that it still wants. Far above what a collection of garbage takes (50 ms), or a
+ * share of the CPU that is used up (100 ms in a container with a limit).
  */
-export const SHED_DELAY_MS = 200;
-/** … if all waits were so long for so much time: one long pause is no load. */
-export const SHED_AFTER_MS = 1_000;
+export const SHED_DELAY_MS = 400;
+/** … if all waits were so long for so much time: neither one long pause nor a slow start is load. */
+export const SHED_AFTER_MS = 2_000;
 /** … and there were so many of them. */
-const SHED_SAMPLES_MIN = 3;
+const SHED_SAMPLES_MIN = 4;
 /** Below this it is over; in between, the share stays. */
 export const SHED_ENDS_MS = SHED_DELAY_MS / 2;
 /** Time between two looks. */
 export const SAMPLE_EVERY_MS = 50;
-const SHARE_UP = 0.1;
-const SHARE_DOWN = 0.05;
+/**
+ * Steps of the share. Larger ones overshoot, as what they do is seen only after the wait that there is. A
+ * worker that is offered twice what it can do refuses 53 % with these (simulated), and its longest wait is
+ * 730 ms.
+ */
+const SHARE_UP = 0.02;
+const SHARE_DOWN = 0.01;
 /** Some always get through: who measures by them sees when it is over. */
 const SHARE_MAX = 0.95;
 const UINT32 = 0x1_0000_0000;
@@ -43,7 +48,7 @@ export class Shedding {
     }
     if (this.#overSamples++ === 0) this.#overSinceMs = nowMs;
     const isLong = nowMs - this.#overSinceMs >= SHED_AFTER_MS;
-    if (!isLong || this.#overSamples < SHED_SAMPLES_MIN) return;
+    if (this.share === 0 && (!isLong || this.#overSamples < SHED_SAMPLES_MIN)) return;
     this.share = Math.min(SHARE_MAX, this.share + SHARE_UP);
   }
 
@@ -74,9 +79,15 @@ export class DelayProbe {
 
   /** Once per turn. `nowMs`: of the turn. `isBusy`: there are requests. */
   onTurn(nowMs: number, isBusy: boolean): void {
-    if (this.#sentMs !== -1 || nowMs - this.#lastMs < SAMPLE_EVERY_MS) return;
+    if (nowMs - this.#lastMs < SAMPLE_EVERY_MS) return;
     const { now, shedding, wake } = this.#parts;
     this.#lastMs = nowMs;
+    if (this.#sentMs !== -1) {
+      // It has waited so long already, and turns go on meanwhile: that is seen before it is over.
+      const waitedMs = now() - this.#sentMs;
+      if (waitedMs >= SHED_DELAY_MS) shedding.sample(waitedMs, nowMs);
+      return;
+    }
     // Without requests there is nothing to refuse; what was refused lately ends by itself.
     if (!isBusy) return shedding.share > 0 ? shedding.sample(0, nowMs) : undefined;
     this.#sentMs = now();

@@ -43,7 +43,7 @@ export abstract class Tries implements CourseEvents {
   protected route: ServiceRoute | null = null;
   /** Where the last attempt went. */
   protected service: Service | null = null;
-  readonly #trial: Trial;
+  protected readonly trial: Trial;
   #place: LinePlace | null = null;
   /** Null while the request's service has no routes, and it does not rest. */
   protected course: Course | null = null;
@@ -53,7 +53,7 @@ export abstract class Tries implements CourseEvents {
   constructor(context: Context, client: Requester) {
     this.context = context;
     this.client = client;
-    this.#trial = new Trial(context);
+    this.trial = new Trial(context);
     this.saved = new SavedRequest(context);
     this.conveyance = new Conveyance(context, {
       ready: (responder) => this.#send(responder),
@@ -112,7 +112,7 @@ export abstract class Tries implements CourseEvents {
     const isOver = this.attempts.isOver(nowMs);
     const endpoint = isOver ? null : this.attempts.pick(balancer, route, service, nowMs);
     if (endpoint === null) return this.#wait(service, route.isPool && !isOver, last);
-    this.#trial.begin();
+    this.trial.begin();
     balancer.acquire(endpoint, nowMs);
     this.endpoint = endpoint;
     this.connect(route, endpoint, this.#protocolTo(endpoint, head));
@@ -137,7 +137,7 @@ export abstract class Tries implements CourseEvents {
   protected leaveAll(): void {
     this.conveyance.cancel();
     if (this.#place !== null) this.#place.leave();
-    this.#trial.end(this.endpoint, this.service, null);
+    this.trial.end(this.endpoint, this.service, null);
   }
 
   /** Another attempt may come after a new snapshot: rows have new owners by then. */
@@ -176,7 +176,7 @@ export abstract class Tries implements CourseEvents {
     const { endpoint } = this;
     if (endpoint === null) return;
     // Of an endpoint that cannot be reached only a trial counts: the balancer passes it over anyway.
-    if (this.#trial.isOn && isEndpoints(why)) this.#trial.end(endpoint, this.service, true);
+    if (this.trial.isOn && isEndpoints(why)) this.trial.end(endpoint, this.service, true);
     this.dropUpstream();
     if (why === "no-stream") return this.lose("failfast");
     if (why === "gone") {
@@ -190,13 +190,13 @@ export abstract class Tries implements CourseEvents {
     this.attempt(code);
   }
 
-  /** What the last try took, and came to, counts for its endpoint; see Balancer.failed. */
-  protected observe(isFailure: boolean, isBad = isFailure): void {
+  /** What the last try took and came to counts. `isBad`: for the breaker; null: told later, but for a trial. */
+  protected observe(isFailure: boolean, isBad: boolean | null = isFailure): void {
     const { balancer, io } = this.context;
     const { nowMs, nowUs } = io.loop.clock;
     const rttUs = nowUs - this.outcome.sentUs;
     if (this.endpoint === null) return;
-    this.#trial.end(this.endpoint, this.service, isBad);
+    this.trial.end(this.endpoint, this.service, this.trial.isOn ? isBad === true : isBad);
     if (isFailure) balancer.failed(this.endpoint, rttUs, nowMs);
     else balancer.observe(this.endpoint, rttUs, nowMs);
   }
@@ -293,7 +293,7 @@ export abstract class Tries implements CourseEvents {
   protected dropUpstream(): void {
     this.upstream?.finish(false);
     this.upstream = null;
-    this.#trial.end(this.endpoint, this.service, null);
+    this.trial.end(this.endpoint, this.service, null);
     if (this.endpoint !== null) this.context.balancer.release(this.endpoint);
     this.endpoint = null;
   }

@@ -5,7 +5,7 @@
  * back exactly, by zeroing its region. One shared word is faster under contention, up to twice (7 to
  * 65 ns per request on Bun, bench/micro/pending.bench.ts), but keeps a dead worker's share for ever.
  */
-import { ENDPOINTS_MAX, EndpointRow, InFlight } from "./layout.ts";
+import { CIRCUIT_PHASE, ENDPOINTS_MAX, EndpointRow, InFlight } from "./layout.ts";
 import type { Memory, Words } from "./memory.ts";
 
 /**
@@ -167,6 +167,11 @@ export class EndpointRows {
   moveCircuit(row: number, seen: number, next: number): boolean {
     const word = this.#rows + row * EndpointRow.$stride + EndpointRow.circuit;
     return Atomics.compareExchange(this.#words, word, seen | 0, next | 0) === (seen | 0);
+  }
+
+  /** It is not ejected. */
+  isClosed(row: number): boolean {
+    return (this.circuit(row) & CIRCUIT_PHASE) === 0;
   }
 
   /** How the endpoint's answers fare, see balancer/health.ts. */

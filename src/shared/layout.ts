@@ -107,6 +107,9 @@ export const EndpointRow = struct(LINE_WORDS, {
   keptIdleMs: "u32",
 });
 
+/** The bits of `circuit` that say whether it is closed: then they are 0. */
+export const CIRCUIT_PHASE = 3;
+
 /** What one worker has in flight to one endpoint. Writer: the worker. */
 export const InFlight = struct(2, {
   /** Requests and tunnels. */
