@@ -37,7 +37,7 @@ for (const count of [3, 30, 300]) {
     if (chosen === null) return null;
     balancer.acquire(chosen, nowMs);
     balancer.observe(chosen, 900 + (i & 255), nowMs);
-    balancer.release(chosen);
+    balancer.release(chosen, false);
     return chosen;
   });
   for (const endpoint of endpoints) rows.fail(endpoint.row, 1_000, 60_000);

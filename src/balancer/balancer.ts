@@ -1,14 +1,17 @@
 /**
- * Chooses the endpoint for each request or connection: power of two choices (Mitzenmacher 2001) on
- * peak EWMA x (pending + 1). One per worker; what the workers know of endpoints they share through
- * the endpoint rows, so that each sees the load of all.
+ * Chooses the endpoint for each request or connection. One per worker; what the workers know of
+ * endpoints they share through the endpoint rows, so that each sees the load of all.
+ *
+ * Power of two choices (Mitzenmacher 2001): of two endpoints drawn at random, by weight, the less
+ * loaded. docs/balancing.md tells the whole of it. In short, an endpoint that takes much longer than
+ * is usual in its pool, or fails more often, or is silent, is set aside: another is drawn in its
+ * place, and it gets single requests, trials, until one of them goes well.
  *
  * A row may be given to another endpoint once its worker has taken a snapshot without it and has
  * nothing pending there. Hence: pick from the newest snapshot, acquire in the same turn, and call
- * `observe` and `connectFailed` before `release`.
+ * `answered`, `observe`, `failed` and `connectFailed` before `release`.
  */
 import { assert } from "../lib/assert.ts";
-import { backoffMs } from "../lib/backoff.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
 import {
@@ -21,17 +24,25 @@ import {
   takeRetryEarly,
   takeTrial,
 } from "./eligible.ts";
-import { DEFAULT_RTT_US, decayedUs, elapsedMs, observedUs, SAMPLE_MS } from "./peak-ewma.ts";
+import { Loads, TRIAL } from "./loads.ts";
+import { Observations } from "./observations.ts";
+import type { PoolView } from "./pool-view.ts";
+import { TUNINGS, type Tuning } from "./tuning.ts";
 
-/** Linkerd's reconnect backoff. A restarting process is back within a second more often than not. */
-export const BACKOFF_MIN_MS = 100;
-export const BACKOFF_MAX_MS = 60_000;
-/** Another worker won each time: then its measurement is as fresh as ours, and ours may be lost. */
-const OBSERVE_TRIES_MAX = 4;
+/**
+ * So many endpoints are looked at for one request, at most, to find two that are not set aside. An
+ * endpoint is among them in no more than so many times its fair share of picks: this bounds what the
+ * others must carry however many are set aside, and what any one gets however good it looks.
+ */
+export const SHARE_MAX = 4;
+const UINT32 = 0x1_0000_0000;
 
 export class Balancer {
   readonly #rows: EndpointRows;
   readonly #worker: number;
+  readonly #loads: Loads;
+  readonly #observations: Observations;
+  readonly #tuning: Tuning;
   /** Returns 32 random bits; also for whatever else is left to chance on a request's way. */
   readonly random: () => number;
 
@@ -42,36 +53,138 @@ export class Balancer {
   trial = 0;
 
   /** `random` returns 32 random bits. */
-  constructor(rows: EndpointRows, worker: number, random: () => number) {
+  constructor(
+    rows: EndpointRows,
+    worker: number,
+    random: () => number,
+    tuning: Tuning = TUNINGS.ewma,
+  ) {
     this.#rows = rows;
     this.#worker = worker;
+    this.#loads = new Loads(rows, tuning, random);
+    this.#observations = new Observations(rows, random);
+    this.#tuning = tuning;
     this.random = random;
   }
 
   /**
-   * Returns the less loaded of two random endpoints that were not tried and are eligible; if one of
-   * the two is not, the other; if both are not, any that is. If none is, one that can be reached though
-   * it is ejected or asked to be left alone: an ejection never makes a pool empty. If none can be, one
-   * that may be tried again, or null, as when there are none or all were tried. See `trial`.
+   * Returns the less loaded of two endpoints drawn at random, of those that were not tried and are
+   * eligible. If none is, one that can be reached though it is ejected or asked to be left alone: an
+   * ejection never makes a pool empty. If none can be, one that may be tried again, or null, as when
+   * there are none or all were tried. See `trial`.
    */
   pick(endpoints: readonly Endpoint[], nowMs: number, tried: readonly Endpoint[]): Endpoint | null {
     this.trial = 0;
-    const count = tried.length === 0 ? endpoints.length : countUntried(endpoints, tried);
+    const count = endpoints.length;
     if (count === 0) return null;
-    if (count === 1) return this.#pickAny(endpoints, nowMs, tried);
-    const firstRank = this.random() % count;
-    const otherRank = this.random() % (count - 1);
-    const first = untriedAt(endpoints, tried, firstRank);
-    const second = untriedAt(endpoints, tried, otherRank < firstRank ? otherRank : otherRank + 1);
-    const firstIs = eligibilityOf(this.#rows, first.row, nowMs);
-    if (firstIs === "trial" && this.#takeTrial(first.row, nowMs)) return first;
-    const secondIs = eligibilityOf(this.#rows, second.row, nowMs);
-    if (secondIs === "trial" && this.#takeTrial(second.row, nowMs)) return second;
-    if (firstIs !== "eligible") {
-      return secondIs === "eligible" ? second : this.#pickAny(endpoints, nowMs, tried);
+    const view = this.#loads.viewOf(endpoints, nowMs);
+    if (count === 1) return this.#pickOfAll(view, nowMs, tried);
+    const drawn =
+      this.#tuning.by === "turns"
+        ? this.#pickInTurn(view, nowMs, tried)
+        : this.#pickOfTwo(view, nowMs, tried);
+    return drawn ?? this.#pickOfAll(view, nowMs, tried);
+  }
+
+  #pickOfTwo(view: PoolView, nowMs: number, tried: readonly Endpoint[]): Endpoint | null {
+    const { endpoints } = view;
+    const count = endpoints.length;
+    const loads = this.#loads;
+    let best: Endpoint | null = null;
+    let bestLoad = 0;
+    let isBestAside = true;
+    let fit = 0;
+    let index = view.indexAt(this.random() / UINT32);
+    const step = view.isWeighted ? 0 : 1 + (this.random() % (count - 1));
+    for (let drawn = 0; drawn < SHARE_MAX && fit < 2; drawn++) {
+      if (drawn > 0) {
+        index = step > 0 ? (index + step) % count : view.indexAt(this.random() / UINT32);
+      }
+      const endpoint = at(endpoints, index);
+      if (endpoint === best || isTried(endpoint, tried)) continue;
+      const eligibility = eligibilityOf(this.#rows, endpoint.row, nowMs);
+      if (eligibility !== "eligible") {
+        if (eligibility === "trial" && this.#takeTrial(endpoint.row, nowMs)) return endpoint;
+        continue;
+      }
+      const load = loads.weigh(view, index, nowMs);
+      if (load === TRIAL) return endpoint;
+      const { isAside } = loads;
+      if (!isAside) fit++;
+      if (best !== null && (isAside === isBestAside ? load >= bestLoad : isAside)) continue;
+      best = endpoint;
+      bestLoad = load;
+      isBestAside = isAside;
     }
-    if (secondIs !== "eligible") return first;
-    return this.#load(second.row, nowMs) < this.#load(first.row, nowMs) ? second : first;
+    return best;
+  }
+
+  #pickInTurn(view: PoolView, nowMs: number, tried: readonly Endpoint[]): Endpoint | null {
+    const { endpoints } = view;
+    for (let step = 0; step < endpoints.length; step++) {
+      const endpoint = at(endpoints, view.nextTurn());
+      if (isTried(endpoint, tried)) continue;
+      const eligibility = eligibilityOf(this.#rows, endpoint.row, nowMs);
+      if (eligibility === "eligible") return endpoint;
+      if (eligibility === "trial" && this.#takeTrial(endpoint.row, nowMs)) return endpoint;
+    }
+    return null;
+  }
+
+  /**
+   * The drawn ones were of no use: the less loaded of two of all that are untried and eligible, each
+   * as likely as any other; else see `pick`.
+   */
+  #pickOfAll(view: PoolView, nowMs: number, tried: readonly Endpoint[]): Endpoint | null {
+    const { endpoints } = view;
+    let soonest: Endpoint | null = null;
+    let soonestMs = Number.POSITIVE_INFINITY;
+    let first = -1;
+    let second = -1;
+    let seen = 0;
+    for (let index = 0; index < endpoints.length; index++) {
+      const endpoint = at(endpoints, index);
+      if (isTried(endpoint, tried)) continue;
+      const eligibility = eligibilityOf(this.#rows, endpoint.row, nowMs);
+      if (eligibility === "trial" && this.#takeTrial(endpoint.row, nowMs)) return endpoint;
+      if (eligibility === "eligible") {
+        // Two of those that were seen so far (Vitter's reservoir).
+        const place = seen < 2 ? seen : this.random() % (seen + 1);
+        if (place === 0) first = index;
+        else if (place === 1) second = index;
+        seen++;
+        continue;
+      }
+      if (!isReachable(this.#rows, endpoint.row)) continue;
+      const waitMs = returnsInMs(this.#rows, endpoint.row, nowMs);
+      if (waitMs >= soonestMs) continue;
+      soonest = endpoint;
+      soonestMs = waitMs;
+    }
+    if (first === -1) return soonest ?? this.#retryEarly(endpoints, nowMs, tried);
+    return at(endpoints, second === -1 ? first : this.#loads.less(view, first, second, nowMs));
+  }
+
+  /** One that is out of reach, as all are, and was not tried for a while. */
+  #retryEarly(
+    endpoints: readonly Endpoint[],
+    nowMs: number,
+    tried: readonly Endpoint[],
+  ): Endpoint | null {
+    const start = this.random() % endpoints.length;
+    for (let step = 0; step < endpoints.length; step++) {
+      const endpoint = at(endpoints, (start + step) % endpoints.length);
+      if (isTried(endpoint, tried)) continue;
+      if (takeRetryEarly(this.#rows, endpoint.row, nowMs)) return endpoint;
+    }
+    return null;
+  }
+
+  #takeTrial(row: number, nowMs: number): boolean {
+    const trial = takeTrial(this.#rows, row, nowMs, this.#worker);
+    if (trial === NO_TRIAL) return false;
+    this.trial = trial;
+    return true;
   }
 
   /** The first that was not tried, whatever is known of it: where there is no choice. */
@@ -89,13 +202,6 @@ export class Balancer {
     return outlookOf(this.#rows, endpoints, nowMs);
   }
 
-  #takeTrial(row: number, nowMs: number): boolean {
-    const trial = takeTrial(this.#rows, row, nowMs, this.#worker);
-    if (trial === NO_TRIAL) return false;
-    this.trial = trial;
-    return true;
-  }
-
   /** Notes one more request in flight to the endpoint, or a connection that is being made. */
   acquire(endpoint: Endpoint, nowMs: number): void {
     this.#rows.acquire(endpoint.row, this.#worker, nowMs);
@@ -103,107 +209,51 @@ export class Balancer {
 
   /** Notes one more tunnel that is open to the endpoint. */
   acquireTunnel(endpoint: Endpoint): void {
-    this.#rows.acquireTunnel(endpoint.row, this.#worker);
+    this.#rows.acquireAnswered(endpoint.row, this.#worker);
   }
 
-  /** Notes one request less. In pairs with `acquire`. */
-  release(endpoint: Endpoint): void {
+  /** Notes that the endpoint answered, well or not, or that its answer is not waited for any more. */
+  answered(endpoint: Endpoint): void {
+    this.#rows.answered(endpoint.row, this.#worker);
+  }
+
+  /** Notes one less in flight. In pairs with `acquire`. `isAnswered`: `answered` was called. */
+  release(endpoint: Endpoint, isAnswered: boolean): void {
+    if (!isAnswered) this.#rows.answered(endpoint.row, this.#worker);
     this.#rows.release(endpoint.row, this.#worker);
   }
 
-  /** Notes that the endpoint answered after `rttUs`: to the first byte, or to be connected. */
-  observe(endpoint: Endpoint, rttUs: number, nowMs: number): void {
-    this.#rows.answered(endpoint.row, this.#worker);
-    this.#measured(endpoint.row, rttUs, nowMs);
+  /**
+   * Notes that the endpoint answered after `rttUs`: to the first byte, or to be connected. `isWell`
+   * false: it is not known yet whether well; `ended` follows.
+   */
+  observe(endpoint: Endpoint, rttUs: number, nowMs: number, isWell = true): void {
+    this.#observations.answered(endpoint.row, rttUs, nowMs);
+    if (isWell) this.#observations.wentWell(endpoint.row, rttUs, nowMs);
+  }
+
+  /** Notes what it came to in the end, `tookUs` after it was sent: gRPC says so in its trailers. */
+  ended(endpoint: Endpoint, isFailure: boolean, tookUs: number, nowMs: number): void {
+    if (isFailure) this.#observations.failed(endpoint.row, 0, nowMs);
+    else this.#observations.wentWell(endpoint.row, tookUs, nowMs);
   }
 
   /**
    * Notes that a request came to nothing by the endpoint's fault after `rttUs`: it answered that it
-   * failed (5xx, 429), or broke off, or did not answer in time. A failure may be slow, but never
-   * makes an endpoint look fast.
+   * failed (5xx, 429), or broke off, or did not answer in time.
    */
   failed(endpoint: Endpoint, rttUs: number, nowMs: number): void {
-    const { row } = endpoint;
-    this.#rows.answered(row, this.#worker);
-    if (rttUs > decayedUs(this.#rows.costUs(row), 0)) this.#measured(row, rttUs, nowMs);
-  }
-
-  #measured(row: number, rttUs: number, nowMs: number): void {
-    for (let attempt = 0; attempt < OBSERVE_TRIES_MAX; attempt++) {
-      const seenUs = this.#rows.costUs(row);
-      const elapsed = elapsedMs(nowMs, this.#rows.stampMs(row));
-      const costUs = observedUs(seenUs, elapsed, rttUs);
-      if (costUs === seenUs && elapsed < SAMPLE_MS) return;
-      if (this.#rows.publishCost(row, seenUs, costUs, nowMs)) return;
-    }
+    this.#observations.failed(endpoint.row, rttUs, nowMs);
   }
 
   /** Notes that the endpoint could not be connected to: it is passed over for a while. */
   connectFailed(endpoint: Endpoint, nowMs: number): void {
-    const { row } = endpoint;
-    // Those that were on their way when the first failed say nothing new. Each counted, one burst
-    // of 64 connections would mean the longest backoff. The one that was to see whether it is back does.
-    if (this.#rows.retryInMs(row, nowMs) > 0 && !this.#rows.isRetried(row)) return;
-    const failures = this.#rows.failures(row) + 1;
-    const waitMs = backoffMs(failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS, this.random);
-    this.#rows.fail(row, nowMs, waitMs);
+    this.#observations.notConnected(endpoint.row, nowMs);
   }
 
   /** Notes that the endpoint was connected to: it may be chosen again. */
   connectSucceeded(endpoint: Endpoint): void {
     this.#rows.succeed(endpoint.row);
-  }
-
-  #load(row: number, nowMs: number): number {
-    const costUs = this.#rows.costUs(row);
-    const stampMs = this.#rows.stampMs(row);
-    if (costUs === 0 && stampMs === 0) {
-      // From now on the guess is forgotten like a measurement. Otherwise an endpoint that joins a
-      // pool of faster ones would never be chosen, and never be measured.
-      this.#rows.publishCost(row, 0, 0, nowMs);
-      return DEFAULT_RTT_US * (this.#rows.pending(row) + 1);
-    }
-    return decayedUs(costUs, elapsedMs(nowMs, stampMs)) * (this.#rows.pending(row) + 1);
-  }
-
-  /** Any untried endpoint that is eligible, from a random one on; else see `pick`. */
-  #pickAny(
-    endpoints: readonly Endpoint[],
-    nowMs: number,
-    tried: readonly Endpoint[],
-  ): Endpoint | null {
-    const count = endpoints.length;
-    const start = count > 1 ? this.random() % count : 0;
-    let soonest: Endpoint | null = null;
-    let soonestMs = Number.POSITIVE_INFINITY;
-    for (let step = 0; step < count; step++) {
-      const endpoint = at(endpoints, (start + step) % count);
-      if (isTried(endpoint, tried)) continue;
-      const eligibility = eligibilityOf(this.#rows, endpoint.row, nowMs);
-      if (eligibility === "eligible") return endpoint;
-      if (eligibility === "trial" && this.#takeTrial(endpoint.row, nowMs)) return endpoint;
-      if (!isReachable(this.#rows, endpoint.row)) continue;
-      const waitMs = returnsInMs(this.#rows, endpoint.row, nowMs);
-      if (waitMs >= soonestMs) continue;
-      soonest = endpoint;
-      soonestMs = waitMs;
-    }
-    return soonest ?? this.#retryEarly(endpoints, nowMs, tried, start);
-  }
-
-  /** One that is out of reach, as all are, and was not tried for a while. */
-  #retryEarly(
-    endpoints: readonly Endpoint[],
-    nowMs: number,
-    tried: readonly Endpoint[],
-    start: number,
-  ): Endpoint | null {
-    for (let step = 0; step < endpoints.length; step++) {
-      const endpoint = at(endpoints, (start + step) % endpoints.length);
-      if (isTried(endpoint, tried)) continue;
-      if (takeRetryEarly(this.#rows, endpoint.row, nowMs)) return endpoint;
-    }
-    return null;
   }
 }
 
@@ -213,28 +263,6 @@ function isTried(endpoint: Endpoint, tried: readonly Endpoint[]): boolean {
     if (tried[i]?.row === endpoint.row) return true;
   }
   return false;
-}
-
-function countUntried(endpoints: readonly Endpoint[], tried: readonly Endpoint[]): number {
-  let count = 0;
-  for (let i = 0; i < endpoints.length; i++) {
-    if (!isTried(at(endpoints, i), tried)) count++;
-  }
-  return count;
-}
-
-/** Returns the endpoint before which there are `rank` untried ones. */
-function untriedAt(
-  endpoints: readonly Endpoint[],
-  tried: readonly Endpoint[],
-  rank: number,
-): Endpoint {
-  if (tried.length === 0) return at(endpoints, rank);
-  let left = rank;
-  for (let i = 0; ; i++) {
-    const endpoint = at(endpoints, i);
-    if (!isTried(endpoint, tried) && left-- === 0) return endpoint;
-  }
 }
 
 function at(endpoints: readonly Endpoint[], index: number): Endpoint {

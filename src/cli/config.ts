@@ -4,6 +4,7 @@
  * its variable. An empty variable is a value like any other. Opens nothing and looks nothing up.
  */
 
+import type { BalancerName } from "../balancer/tuning.ts";
 import type { Upstream } from "../discovery/target.ts";
 import { assert } from "../lib/assert.ts";
 import type { LogFormat, LogLevel } from "../lib/log.ts";
@@ -61,6 +62,7 @@ export type RunConfig = {
   readonly workers: number | null;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  readonly balancer: BalancerName;
   readonly accessLog: "on" | "off";
   readonly shutdownGraceMs: number;
   readonly identity: IdentityConfig;
@@ -105,6 +107,7 @@ export function runConfig(argv: readonly string[], env: Environment): Configured
       workers: values.optional(RUN.workers),
       logLevel: values.one(RUN.logLevel),
       logFormat: values.one(RUN.logFormat),
+      balancer: values.one(RUN.balancer),
       accessLog: values.one(RUN.accessLog),
       shutdownGraceMs: values.one(RUN.shutdownGrace),
       identity,

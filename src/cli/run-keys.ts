@@ -1,5 +1,6 @@
 /** The flags of `run`. */
 import { WORKERS_MAX } from "../shared/layout.ts";
+import { BALANCE } from "./balance-keys.ts";
 import { IDENTITY } from "./identity-keys.ts";
 import type { Flag } from "./keys.ts";
 import { LOG } from "./log-keys.ts";
@@ -106,6 +107,7 @@ export const RUN = {
     help: `threads that carry traffic, 1 to ${WORKERS_MAX}`,
     parse: count(1, WORKERS_MAX),
   },
+  ...BALANCE,
   ...LOG,
   accessLog: {
     name: "--access-log",

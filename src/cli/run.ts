@@ -86,6 +86,7 @@ export async function startSidecar(
     memory,
     chunks: ground.share.chunks,
     start: threadStart(config, ground, adminServer.port),
+    balancer: config.balancer,
     accessLog: config.accessLog !== "off",
     log,
     onResolve: (authority) => registry.want(authority),

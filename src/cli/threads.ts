@@ -3,10 +3,12 @@
  * or exits is buried (what it owned is closed, what it had pending is given back) and replaced; the
  * connections that wait in its ring are served by its successor.
  */
+
 import { networkInterfaces } from "node:os";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { pack } from "msgpackr/pack";
 import type { AcceptorCommand } from "../acceptor/main.ts";
+import type { BalancerName } from "../balancer/tuning.ts";
 import type { Logger } from "../lib/log.ts";
 import { parseIp } from "../mesh/address.ts";
 import type { Credentials } from "../mesh/credentials.ts";
@@ -36,6 +38,7 @@ export type ThreadsOptions = {
   readonly start: ThreadStart;
   /** Of each worker's arena. */
   readonly chunks: number;
+  readonly balancer: BalancerName;
   readonly accessLog: boolean;
   readonly log: Logger;
   readonly onResolve: (authority: string) => void;
@@ -177,7 +180,7 @@ export class Threads {
   }
 
   async #startWorker(worker: number): Promise<void> {
-    const { start, chunks, accessLog, log, onTap } = this.#options;
+    const { start, chunks, accessLog, balancer, log, onTap } = this.#options;
     const { port1, port2 } = new MessageChannel();
     this.rows.clear(worker);
     const wakeFd = this.#wakeFds[worker] ?? -1;
@@ -195,7 +198,8 @@ export class Threads {
         } else this.#onMessage(message);
       });
     });
-    const data = { start, chunks, worker, wakeFd, port: port2, ownIps: this.#ownIps, accessLog };
+    const common = { start, chunks, ownIps: this.#ownIps, accessLog, balancer };
+    const data = { ...common, worker, wakeFd, port: port2 };
     const pool = poolFor("proxy");
     this.#ports[worker] = port1;
     this.#sendCredentials(port1, worker);

@@ -13,6 +13,8 @@ import type { SeriesAllocator } from "./series-allocator.ts";
 export type EndpointAddress = SocketAddress & {
   readonly speaks: Speaks;
   readonly peer: EndpointPeer | null;
+  /** See Endpoint. */
+  readonly weight?: number;
 };
 
 export type Assigned = {
@@ -51,7 +53,7 @@ export class EndpointTable {
       if (next.has(target)) continue;
       const endpoint = former?.get(target) ?? this.#obtain(service, target, address);
       if (endpoint === null) leftOut++;
-      else next.set(target, endpoint);
+      else next.set(target, weighted(endpoint, address));
     }
     for (const [target, endpoint] of former ?? []) {
       if (!next.has(target)) this.#retired.put(keyOf(service, target), endpoint, version);
@@ -95,6 +97,13 @@ export class EndpointTable {
     if (freed !== undefined) return freed;
     return this.#rowsUsed < ENDPOINTS_MAX ? this.#rowsUsed++ : null;
   }
+}
+
+/** The weight of an endpoint may change; it is the same one all the same. */
+function weighted(endpoint: Endpoint, { weight }: EndpointAddress): Endpoint {
+  if (endpoint.weight === weight) return endpoint;
+  const { weight: _, ...rest } = endpoint;
+  return weight === undefined ? rest : { ...rest, weight };
 }
 
 /**

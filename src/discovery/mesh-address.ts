@@ -52,14 +52,16 @@ export function endpointOf(weighted: WeightedAddr): EndpointAddress | null {
   if (isLinkLocalIp(ip) || isUnspecifiedIp(ip)) return null;
   const hint = protocolHint?.protocol.case;
   const speaks: Speaks = hint === "h2" ? "sidecar" : "any";
-  if (tlsIdentity === undefined) return { ip, port, speaks, peer: null };
+  // 0 is what proto3 reads where nothing was written.
+  const weight = weighted.weight > 0 ? { weight: weighted.weight } : {};
+  if (tlsIdentity === undefined) return { ip, port, speaks, peer: null, ...weight };
   const inboundPort = protocolHint?.opaqueTransport?.inboundPort ?? 0;
   if (inboundPort > PORT_MAX) return null;
   // Without a port for transport headers the sidecar is reached in the application's place.
   const behind = inboundPort === 0 ? null : port;
   const peer = peerOf(tlsIdentity, behind);
   if (peer === null) return null;
-  return { ip, port: inboundPort === 0 ? port : inboundPort, speaks, peer };
+  return { ip, port: inboundPort === 0 ? port : inboundPort, speaks, peer, ...weight };
 }
 
 function peerOf({ strategy, serverName }: TlsIdentity, port: number | null): EndpointPeer | null {

@@ -85,14 +85,15 @@ const SPEAKS: readonly unknown[] = ["any", "http1", "http2", "sidecar"] satisfie
 
 function endpointOf(value: unknown): EndpointAddress | null {
   if (!isRecord(value)) return null;
-  const { ip, port, speaks, peer } = value;
+  const { ip, port, speaks, peer, weight: told } = value;
   if (!isIp(ip) || !isPort(port) || !isSpeaks(speaks)) return null;
-  if (peer === null) return { ip, port, speaks, peer };
+  const weight = typeof told === "number" && told > 0 ? { weight: told } : {};
+  if (peer === null) return { ip, port, speaks, peer, ...weight };
   if (!isRecord(peer)) return null;
   const { identity, serverName, port: behind } = peer;
   if (typeof identity !== "string" || typeof serverName !== "string") return null;
   if (behind !== null && !isPort(behind)) return null;
-  return { ip, port, speaks, peer: { identity, serverName, port: behind } };
+  return { ip, port, speaks, peer: { identity, serverName, port: behind }, ...weight };
 }
 
 function policyOf(value: unknown): PortPolicy | null {

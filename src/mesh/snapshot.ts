@@ -14,6 +14,8 @@ export type Endpoint = {
   readonly port: number;
   readonly speaks: Speaks;
   readonly peer: EndpointPeer | null;
+  /** Its share of requests relative to others', as the control plane tells it; absent: as usual. */
+  readonly weight?: number;
 };
 
 /** Who answers at an endpoint: then it is spoken to by mutual TLS and nothing else. */

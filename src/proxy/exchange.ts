@@ -41,7 +41,7 @@ import type { Protocol } from "./conveyance.ts";
 import { counterOfAnswer, isBad, isFailure, type ProxyErrorCode, statusOfTry } from "./errors.ts";
 import { grpcCodeOf, isBadCode, isFailureCode } from "./grpc-outcome.ts";
 import type { ServiceRoute } from "./router.ts";
-import { saysItClosed } from "./told-by-sidecar.ts";
+import { isUnseen, saysItClosed } from "./told-by-sidecar.ts";
 import { Tries } from "./tries.ts";
 
 export class Exchange extends Tries {
@@ -152,7 +152,11 @@ export class Exchange extends Tries {
   onTrailers(fields: FieldSection, base: number): void {
     if (!this.request.isGrpc) return;
     const code = grpcCodeOf(this.context.io.arena.bytes, base, fields);
-    if (code !== -1) this.trial.end(this.endpoint, this.service, isBadCode(code));
+    if (code === -1 || this.endpoint === null) return;
+    this.trial.end(this.endpoint, this.service, isBadCode(code));
+    const { balancer, io } = this.context;
+    const tookUs = io.loop.clock.nowUs - this.outcome.sentUs;
+    balancer.ended(this.endpoint, isFailureCode(code), tookUs, io.loop.clock.nowMs);
   }
 
   /** The response is a sidecar's, and says that the application's connection broke: once more. */
@@ -237,7 +241,7 @@ export class Exchange extends Tries {
     this.dropUpstream();
     if (this.hasResponded || (isReset && this.isNative)) return this.#cut(resetCode);
     const isSent = this.attempts.isRepeated;
-    if (!this.isUnseen(code)) {
+    if (!isUnseen(this.client, code)) {
       return this.fail(isSent && code === "backend-closed" ? "backend-closed-again" : code);
     }
     if (isSent) this.fail("backend-closed");
@@ -287,8 +291,6 @@ export class Exchange extends Tries {
   #finish(): void {
     const { endpoint } = this;
     this.leaveAll();
-    if (endpoint !== null) this.context.balancer.release(endpoint);
-    this.endpoint = null;
     this.saved.clear();
     this.course?.end();
     this.course = null;

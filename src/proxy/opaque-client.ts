@@ -237,7 +237,7 @@ export class OpaqueClient extends ClientConnection {
     const server = this.#server;
     const endpoint = this.#endpoint;
     if (server === null || endpoint === null) return;
-    this.context.balancer.release(endpoint);
+    this.context.balancer.release(endpoint, true);
     this.context.leave();
     this.#server = null;
     new Upstream(this.context, server, endpoint, true).finish(true);
@@ -283,7 +283,7 @@ export class OpaqueClient extends ClientConnection {
     this.#dial = null;
     if (this.#server === null || this.#endpoint === null) return;
     this.context.leave();
-    this.context.balancer.release(this.#endpoint);
+    this.context.balancer.release(this.#endpoint, true);
     recordClose(this.context, this.#endpoint.series, 0, 0);
     this.#server.close();
     this.#server = null;

@@ -102,7 +102,7 @@ export class EndpointDial {
     this.#dial?.cancel();
     if (this.#dial !== null && this.#endpoint !== null) {
       this.#trial.end(this.#endpoint, this.#service, null);
-      this.#context.balancer.release(this.#endpoint);
+      this.#context.balancer.release(this.#endpoint, false);
     }
     this.#dial = null;
   }
@@ -113,6 +113,7 @@ export class EndpointDial {
     recordOpen(this.#context, endpoint.series);
     balancer.connectSucceeded(endpoint);
     if (this.#trial.isOn) this.#trial.end(endpoint, this.#service, false);
+    balancer.answered(endpoint);
     balancer.observe(endpoint, io.loop.clock.nowUs - this.#startedUs, io.loop.clock.nowMs);
     this.#opened(dial, endpoint);
   }
@@ -124,7 +125,7 @@ export class EndpointDial {
     const isOurs = why === "no-descriptors" || why === "no-identity";
     if (this.#trial.isOn) this.#trial.end(endpoint, this.#service, isOurs ? null : true);
     if (!isOurs) balancer.connectFailed(endpoint, io.loop.clock.nowMs);
-    balancer.release(endpoint);
+    balancer.release(endpoint, false);
     this.#context.count(counterOfDial(code));
     if (isOurs) return this.#failed(code);
     this.#tried.push(endpoint);
@@ -171,7 +172,7 @@ export function startTunnel(
   const { origin } = client;
   const joined = joinTunnel(context.io, client, server, early, (fromClient, fromServer) => {
     context.tunnels.delete(tunnel);
-    context.balancer.release(endpoint);
+    context.balancer.release(endpoint, true);
     recordClose(context, endpoint.series, fromServer.bytesRead, fromServer.bytesWritten);
     ended(fromClient);
   });

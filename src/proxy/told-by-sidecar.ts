@@ -7,7 +7,8 @@
 import { bytesOf } from "../codec/http1/field-names.ts";
 import { indexOfField } from "../codec/http1/find-field.ts";
 import type { ResponseHead } from "../codec/http1/response-head.ts";
-import { PROXY_ERRORS, proxyStatus } from "./errors.ts";
+import { isConnectFailure, PROXY_ERRORS, type ProxyErrorCode, proxyStatus } from "./errors.ts";
+import type { Requester } from "./sides.ts";
 
 const NAME = bytesOf("proxy-status");
 const CLOSED = PROXY_ERRORS["backend-closed"];
@@ -23,4 +24,12 @@ export function saysItClosed(bytes: Uint8Array, base: number, head: ResponseHead
   if (base + fields.valueEnd(index) - start !== VALUE.length) return false;
   for (let i = 0; i < VALUE.length; i++) if (bytes[start + i] !== VALUE[i]) return false;
   return true;
+}
+
+/**
+ * A sidecar asked, and our application could not be connected to. Told that nobody looked at the
+ * request it repeats it elsewhere, whatever the request is, which a status could not say.
+ */
+export function isUnseen({ isHttp2, origin }: Requester, code: ProxyErrorCode): boolean {
+  return isHttp2 && origin.kind === "inbound" && origin.client !== null && isConnectFailure(code);
 }

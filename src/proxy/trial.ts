@@ -1,10 +1,11 @@
-/** What the circuit breaker is told of one try at an endpoint, once; see Balancer.trial. */
+/** What balancer and circuit breaker are told of one try at an endpoint, once; see Balancer.trial. */
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
 import type { Context } from "./context.ts";
 
 export class Trial {
   readonly #context: Context;
   #word = 0;
+  #isAnswered = false;
 
   constructor(context: Context) {
     this.#context = context;
@@ -19,6 +20,18 @@ export class Trial {
   begin(): void {
     this.#word = this.#context.balancer.trial;
     if (this.#word !== 0) this.#context.count("endpoint_trials");
+    this.#isAnswered = false;
+  }
+
+  /** The endpoint answered, well or not, or its answer is not waited for any more. */
+  answered(endpoint: Endpoint): void {
+    if (!this.#isAnswered) this.#context.balancer.answered(endpoint);
+    this.#isAnswered = true;
+  }
+
+  /** Gives the endpoint's place in the balancer back. */
+  release(endpoint: Endpoint): void {
+    this.#context.balancer.release(endpoint, this.#isAnswered);
   }
 
   /** It came to this; null: to nothing that tells of the endpoint. */

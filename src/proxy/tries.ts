@@ -14,7 +14,7 @@ import {
   type Protocol,
 } from "./conveyance.ts";
 import { Course, type CourseEvents, PLAIN_ROUTE } from "./course.ts";
-import { isConnectFailure, type ProxyErrorCode, statusOfTry } from "./errors.ts";
+import { type ProxyErrorCode, statusOfTry } from "./errors.ts";
 import { ExchangeOutcome } from "./exchange-outcome.ts";
 import { LinePlace } from "./line-place.ts";
 import { codeOf } from "./open-tunnel.ts";
@@ -137,7 +137,14 @@ export abstract class Tries implements CourseEvents {
   protected leaveAll(): void {
     this.conveyance.cancel();
     if (this.#place !== null) this.#place.leave();
+    this.#leaveEndpoint();
+  }
+
+  #leaveEndpoint(): void {
+    if (this.endpoint === null) return;
     this.trial.end(this.endpoint, this.service, null);
+    this.trial.release(this.endpoint);
+    this.endpoint = null;
   }
 
   /** Another attempt may come after a new snapshot: rows have new owners by then. */
@@ -197,8 +204,9 @@ export abstract class Tries implements CourseEvents {
     const rttUs = nowUs - this.outcome.sentUs;
     if (this.endpoint === null) return;
     this.trial.end(this.endpoint, this.service, this.trial.isOn ? isBad === true : isBad);
+    this.trial.answered(this.endpoint);
     if (isFailure) balancer.failed(this.endpoint, rttUs, nowMs);
-    else balancer.observe(this.endpoint, rttUs, nowMs);
+    else balancer.observe(this.endpoint, rttUs, nowMs, isBad !== null);
   }
 
   /** Leaves a try that came to `status` for another one, if its route says so and it can be. */
@@ -230,8 +238,8 @@ export abstract class Tries implements CourseEvents {
   }
 
   #pause(course: Course): void {
-    this.leaveAll();
     this.attempts.failedAt(this.endpoint);
+    this.leaveAll();
     course.pause();
     this.dropUpstream();
   }
@@ -277,15 +285,6 @@ export abstract class Tries implements CourseEvents {
     return true;
   }
 
-  /**
-   * A sidecar asked, and our application could not be connected to. Told that nobody looked at the
-   * request it repeats it elsewhere, whatever the request is, which a status could not say.
-   */
-  protected isUnseen(code: ProxyErrorCode): boolean {
-    const { isHttp2, origin } = this.client;
-    return isHttp2 && origin.kind === "inbound" && origin.client !== null && isConnectFailure(code);
-  }
-
   onFault(): void {
     this.client.onFault();
   }
@@ -293,8 +292,6 @@ export abstract class Tries implements CourseEvents {
   protected dropUpstream(): void {
     this.upstream?.finish(false);
     this.upstream = null;
-    this.trial.end(this.endpoint, this.service, null);
-    if (this.endpoint !== null) this.context.balancer.release(this.endpoint);
-    this.endpoint = null;
+    this.#leaveEndpoint();
   }
 }

@@ -1,11 +1,9 @@
 /**
- * What all workers know of each endpoint: cost, backoff, and requests pending. Costs are shared
- * words won by compare-exchange. Pending is one word per worker and endpoint, in a region of the
- * worker's own: it has one writer, it cannot lose an update, and a dead worker's share is given
- * back exactly, by zeroing its region. One shared word is faster under contention, up to twice (7 to
- * 65 ns per request on Bun, bench/micro/pending.bench.ts), but keeps a dead worker's share for ever.
+ * What all workers know of each endpoint: cost, failures, backoff, and (in-flight-rows.ts) what is in
+ * flight. Words that several workers write are won by compare-exchange.
  */
-import { CIRCUIT_PHASE, ENDPOINTS_MAX, EndpointRow, InFlight } from "./layout.ts";
+import { InFlightRows } from "./in-flight-rows.ts";
+import { CIRCUIT_PHASE, EndpointRow } from "./layout.ts";
 import type { Memory, Words } from "./memory.ts";
 
 /**
@@ -16,20 +14,15 @@ export const BACKOFF_MAX_MS = 120_000;
 
 /** Longest time for which an endpoint may ask to be left alone; Linkerd's bound of Retry-After. */
 export const HOLD_MAX_MS = 300_000;
-/** Words from one worker's requests in flight to the next one's. */
-const WORKER_WORDS = ENDPOINTS_MAX * InFlight.$stride;
 
-export class EndpointRows {
+export class EndpointRows extends InFlightRows {
   readonly #words: Words;
   readonly #rows: number;
-  readonly #inFlight: number;
-  readonly #workers: number;
 
   constructor(memory: Memory) {
+    super(memory);
     this.#words = memory.words;
     this.#rows = memory.layout.endpointRows;
-    this.#inFlight = memory.layout.inFlight;
-    this.#workers = memory.layout.workers;
   }
 
   /** Peak-EWMA round trip, microseconds, as of `stampMs(row)`. */
@@ -202,72 +195,58 @@ export class EndpointRows {
     );
   }
 
-  /** Requests in flight to the endpoint over all workers. */
-  pending(row: number): number {
-    let sum = 0;
-    let word = this.#inFlight + row * InFlight.$stride + InFlight.pending;
-    for (let worker = 0; worker < this.#workers; worker++) {
-      sum += Atomics.load(this.#words, word);
-      word += WORKER_WORDS;
-    }
-    return sum;
+  /** Monotonic milliseconds at which it was first seen, or welcomed back; 0: never. */
+  joinedMs(row: number): number {
+    return this.#load(row, EndpointRow.joinedMs);
   }
 
-  /**
-   * How long the endpoint has answered nothing to some worker that waits for it, milliseconds: a
-   * lower bound of the age of its oldest request in flight. 0 when nobody waits.
-   */
-  silentMs(row: number, nowMs: number): number {
-    let longestMs = 0;
-    let word = this.#inFlight + row * InFlight.$stride;
-    for (let worker = 0; worker < this.#workers; worker++) {
-      const sinceMs = Atomics.load(this.#words, word + InFlight.waitingSinceMs);
-      if (sinceMs !== 0) longestMs = Math.max(longestMs, (nowMs - sinceMs) | 0);
-      word += WORKER_WORDS;
-    }
-    return longestMs;
+  /** Notes that the endpoint is new since `nowMs`. */
+  join(row: number, nowMs: number): void {
+    const word = this.#rows + row * EndpointRow.$stride + EndpointRow.joinedMs;
+    Atomics.store(this.#words, word, nowMs | 0 || 1);
   }
 
-  /** Adds one request in flight, to be answered. Only `worker` itself may call this. */
-  acquire(row: number, worker: number, nowMs: number): void {
-    const word = this.#wordOf(row, worker);
-    this.#add(word, 1);
-    if (Atomics.load(this.#words, word + InFlight.waitingSinceMs) !== 0) return;
-    Atomics.store(this.#words, word + InFlight.waitingSinceMs, nowMs | 0 || 1);
+  /** Share of its latest requests that failed. */
+  failing(row: number): number {
+    return this.#load(row, EndpointRow.failing);
   }
 
-  /** Adds one tunnel in flight: nothing can be told from its silence. */
-  acquireTunnel(row: number, worker: number): void {
-    this.#add(this.#wordOf(row, worker), 1);
+  /** Writes the share of failures, if nobody else did since `seen` was read. */
+  moveFailing(row: number, seen: number, next: number): void {
+    const word = this.#rows + row * EndpointRow.$stride + EndpointRow.failing;
+    Atomics.compareExchange(this.#words, word, seen, next);
   }
 
-  /** Notes that the endpoint answered `worker`. */
-  answered(row: number, worker: number): void {
-    const word = this.#wordOf(row, worker) + InFlight.waitingSinceMs;
-    if (Atomics.load(this.#words, word) !== 0) Atomics.store(this.#words, word, 0);
+  /** Monotonic milliseconds of the next trial of an endpoint that is set aside; 0: it is not. */
+  trialAtMs(row: number): number {
+    return this.#load(row, EndpointRow.trialAtMs);
   }
 
-  /** Takes one request in flight away. In pairs with `acquire`. */
-  release(row: number, worker: number): void {
-    const word = this.#wordOf(row, worker);
-    if (this.#add(word, -1) === 0) this.answered(row, worker);
+  /** Sets the next trial if it still is `seenMs`. Returns whether it was. `null`: not aside. */
+  moveTrial(row: number, seenMs: number, nextMs: number | null): boolean {
+    const word = this.#rows + row * EndpointRow.$stride + EndpointRow.trialAtMs;
+    const next = nextMs === null ? 0 : nextMs | 0 || 1;
+    return Atomics.compareExchange(this.#words, word, seenMs | 0, next) === (seenMs | 0);
   }
 
-  /** Takes back all that a dead worker had in flight. Only once that worker runs no more. */
-  forget(worker: number): void {
-    const base = this.#wordOf(0, worker);
-    for (let word = 0; word < WORKER_WORDS; word++) Atomics.store(this.#words, base + word, 0);
+  trials(row: number): number {
+    return this.#load(row, EndpointRow.trials);
   }
 
-  #wordOf(row: number, worker: number): number {
-    return this.#inFlight + worker * WORKER_WORDS + row * InFlight.$stride;
+  /** Monotonic milliseconds at which it was set aside, or its last trial began. */
+  asideMs(row: number): number {
+    return this.#load(row, EndpointRow.asideMs);
   }
 
-  /** There is one writer. Returns the new count. */
-  #add(word: number, by: 1 | -1): number {
-    const count = Atomics.load(this.#words, word + InFlight.pending) + by;
-    Atomics.store(this.#words, word + InFlight.pending, count);
-    return count;
+  /** Notes a trial, or that the endpoint was set aside; only for who won `moveTrial`. */
+  noteTrial(row: number, trials: number, nowMs: number): void {
+    const base = this.#rows + row * EndpointRow.$stride;
+    Atomics.store(this.#words, base + EndpointRow.trials, trials);
+    Atomics.store(this.#words, base + EndpointRow.asideMs, nowMs | 0);
+  }
+
+  #load(row: number, field: number): number {
+    return Atomics.load(this.#words, this.#rows + row * EndpointRow.$stride + field) >>> 0;
   }
 
   /** Prepares a row for a new endpoint. Only for a row that no snapshot names and nobody pends on. */

@@ -105,19 +105,36 @@ export const EndpointRow = struct(LINE_WORDS, {
   triedMs: "u32",
   /** Milliseconds for which it keeps idle connections, as was seen; 0: not yet. Writer: any worker. */
   keptIdleMs: "u32",
+  /** Monotonic milliseconds at which it was first seen, or welcomed back; 0: never. Any worker. */
+  joinedMs: "u32",
+  /** Share of its latest requests that failed, see balancer/failing.ts. Any, compare-exchange. */
+  failing: "u32",
+  /**
+   * Monotonic milliseconds of the next trial of an endpoint that is set aside; 0: it is not. Any
+   * worker, compare-exchange: who wins it sends the trial.
+   */
+  trialAtMs: "u32",
+  /** Trials since it was set aside, less what was forgiven. Writer: who won `trialAtMs`. */
+  trials: "u32",
+  /** Monotonic milliseconds at which it was set aside, or its last trial began. Writer: the same. */
+  asideMs: "u32",
 });
 
 /** The bits of `circuit` that say whether it is closed: then they are 0. */
 export const CIRCUIT_PHASE = 3;
 
 /** What one worker has in flight to one endpoint. Writer: the worker. */
-export const InFlight = struct(2, {
+export const InFlight = struct(4, {
   /** Requests and tunnels. */
   pending: "i32",
+  /** Those of them that the endpoint has not answered. */
+  unanswered: "i32",
+  /** Monotonic milliseconds of the request that was sent last. */
+  sentMs: "u32",
   /**
-   * Monotonic milliseconds of the first request that was sent since the endpoint's last answer to
-   * this worker; 0: none was. While something is in flight, the oldest unanswered request is at
-   * least this old.
+   * Monotonic milliseconds before which the oldest of the unanswered was sent: a lower bound of its
+   * age, right while there is one that was sent after all others were answered, and else short by no
+   * more than lies between two requests. Valid if `unanswered` > 0.
    */
   waitingSinceMs: "u32",
 });

@@ -7,6 +7,7 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { unpack } from "msgpackr/unpack";
 import { Balancer } from "../balancer/balancer.ts";
 import { Breaker } from "../balancer/breaker.ts";
+import { TUNINGS } from "../balancer/tuning.ts";
 import { xorshift32 } from "../lib/random.ts";
 import type { Credentials } from "../mesh/credentials.ts";
 import type { Endpoint, FromWorker, Snapshot, ToWorker } from "../mesh/snapshot.ts";
@@ -84,7 +85,7 @@ class Worker {
       worker,
       rows: this.#rows,
       counters: new Counters(memory, worker),
-      balancer: new Balancer(endpoints, worker, random),
+      balancer: new Balancer(endpoints, worker, random, TUNINGS[data.balancer]),
       breaker: new Breaker(endpoints, random, notes),
       endpoints,
       directory: new Directory(

@@ -45,6 +45,7 @@ test("runConfig() without arguments gives the documented defaults", () => {
     workers: null,
     logLevel: "info",
     logFormat: "text",
+    balancer: "ewma",
     accessLog: "off",
     shutdownGraceMs: 120_000,
     identity: {
@@ -94,6 +95,7 @@ test("runConfig() reads every flag", () => {
     workers: 16,
     logLevel: "debug",
     logFormat: "json",
+    balancer: "ewma",
     accessLog: "on",
     shutdownGraceMs: 0,
     identity: {

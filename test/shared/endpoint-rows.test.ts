@@ -106,7 +106,7 @@ test("forget() reaches the worker's first and last row and no other worker", () 
   assert.is(memory.words[memory.layout.descriptors], descriptor);
 });
 
-test("silence counts from the first request after the last answer, of whoever waits longest", () => {
+test("silence is the age of the oldest unanswered request, of whoever waits longest", () => {
   const rows = new EndpointRows(allocate(2));
   assert.is(rows.silentMs(LAST, 1_000), 0);
   rows.acquire(LAST, 0, 1_000);
@@ -114,28 +114,36 @@ test("silence counts from the first request after the last answer, of whoever wa
   rows.acquire(LAST, 1, 1_600);
   assert.is(rows.silentMs(LAST, 2_000), 1_000);
   rows.answered(LAST, 0);
+  assert.is(
+    rows.silentMs(LAST, 2_000),
+    600,
+    "which one was answered is not known: the younger counts",
+  );
+  rows.answered(LAST, 0);
   assert.is(rows.silentMs(LAST, 2_000), 400);
+  rows.answered(LAST, 1);
+  assert.is(rows.silentMs(LAST, 2_000), 0);
   rows.acquire(LAST, 0, 1_700);
-  rows.release(LAST, 1);
   assert.is(rows.silentMs(LAST, 2_000), 300);
   assert.is(rows.silentMs(LAST - 1, 2_000), 0);
 });
 
-test("silence ends when nobody waits any more, and a tunnel is never silent", () => {
+test("what was answered and goes on, as a stream or a tunnel, is not silent", () => {
   const rows = new EndpointRows(allocate(1));
-  rows.acquireTunnel(3, 0);
-  assert.is(rows.silentMs(3, 5_000), 0);
-  rows.release(3, 0);
+  rows.acquireAnswered(3, 0);
   rows.acquire(3, 0, 1_000);
-  rows.release(3, 0);
+  rows.answered(3, 0);
   assert.is(rows.silentMs(3, 5_000), 0);
+  assert.is(rows.pending(3), 2);
+  rows.release(3, 0);
+  rows.release(3, 0);
   assert.is(rows.pending(3), 0);
 });
 
 test("silence is right across the wrap, and 0 for a worker whose turn began later than ours", () => {
   const rows = new EndpointRows(allocate(1));
   rows.acquire(0, 0, 2 ** 32);
-  assert.is(rows.silentMs(0, 2 ** 32 + 700), 699, "0 means nobody waits: a millisecond is lost");
+  assert.is(rows.silentMs(0, 2 ** 32 + 700), 700);
   assert.is(rows.silentMs(0, 2 ** 32 - 5), 0);
 });
 
@@ -152,6 +160,29 @@ test("a hold lasts until its time, the last word counts, and a foolish one is no
     assert.is(rows.heldMs(6, nowMs), 0);
     assert.is(rows.heldMs(5, nowMs), 0);
   }
+});
+
+test("a trial is won by one, and says when it was", () => {
+  const rows = new EndpointRows(allocate(1));
+  assert.equal([rows.trialAtMs(1), rows.trials(1)], [0, 0]);
+  assert.ok(rows.moveTrial(1, 0, 2 ** 32 - 1));
+  assert.is(rows.trialAtMs(1), 2 ** 32 - 1);
+  assert.not(rows.moveTrial(1, 0, 7));
+  assert.ok(rows.moveTrial(1, 2 ** 32 - 1, 2 ** 32), "0 means that there is none");
+  assert.is(rows.trialAtMs(1), 1);
+  rows.noteTrial(1, 3, 2 ** 32 + 9);
+  assert.equal([rows.trials(1), rows.asideMs(1)], [3, 9]);
+  assert.ok(rows.moveTrial(1, 1, null));
+  assert.equal([rows.trialAtMs(1), rows.trialAtMs(0)], [0, 0]);
+});
+
+test("a share of failures is written over what was seen only", () => {
+  const rows = new EndpointRows(allocate(1));
+  rows.moveFailing(1, 0, 500);
+  rows.moveFailing(1, 0, 900);
+  assert.is(rows.failing(1), 500);
+  rows.join(1, 2 ** 32);
+  assert.is(rows.joinedMs(1), 1, "0 means never");
 });
 
 test("a circuit and a health move only from what was seen, all 32 bits of it", () => {

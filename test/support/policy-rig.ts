@@ -76,6 +76,7 @@ export class PolicyRig {
       start,
       chunks: CHUNKS_MAX,
       accessLog: false,
+      balancer: "ewma",
       log: new Logger({
         level: "warn",
         format: "text",

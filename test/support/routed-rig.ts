@@ -92,6 +92,7 @@ export async function startRouted(): Promise<RoutedRig> {
     },
     chunks: CHUNKS_MAX,
     accessLog: false,
+    balancer: "ewma",
     log,
     onResolve: () => {},
     onAccess: () => {},

@@ -1,0 +1,196 @@
+/**
+ * What a worker makes of the endpoints' shared rows: their loads, and which of them are set aside.
+ */
+import { backoffMs } from "../lib/backoff.ts";
+import type { Endpoint } from "../mesh/snapshot.ts";
+import type { EndpointRows } from "../shared/endpoint-rows.ts";
+import { FAILING_ONE } from "./failing.ts";
+import { DEFAULT_RTT_US, decayedUs, elapsedMs } from "./peak-ewma.ts";
+import { PoolView, REFRESH_MS, SAMPLED_MAX } from "./pool-view.ts";
+import { estimateUs, expectedUs, loadUs, rampOf } from "./score.ts";
+import type { Tuning } from "./tuning.ts";
+
+/** In place of a load: the endpoint is set aside, and its trial is due and this request's. */
+export const TRIAL = -1;
+
+/** One that is welcomed back has half of the ramp before it. */
+const WELCOME_PART = 0.5;
+const UINT32 = 0x1_0000_0000;
+
+export class Loads {
+  readonly #rows: EndpointRows;
+  readonly #tuning: Tuning;
+  readonly #random: () => number;
+  readonly #views = new WeakMap<readonly Endpoint[], PoolView>();
+  #lastView = new PoolView([]);
+  readonly #sample = new Float64Array(SAMPLED_MAX);
+  /** Of the endpoint that was weighed last: whether it is set aside. */
+  isAside = false;
+
+  constructor(rows: EndpointRows, tuning: Tuning, random: () => number) {
+    this.#rows = rows;
+    this.#tuning = tuning;
+    this.#random = random;
+  }
+
+  /** Returns the view of a pool, for one pick. */
+  viewOf(endpoints: readonly Endpoint[], nowMs: number): PoolView {
+    let view = this.#lastView;
+    if (view.endpoints !== endpoints) {
+      view = this.#views.get(endpoints) ?? this.#newView(endpoints, nowMs);
+      this.#lastView = view;
+    }
+    view.picks++;
+    if (this.#tuning.leansOnPool && nowMs - view.refreshedMs >= REFRESH_MS) {
+      this.#refresh(view, nowMs);
+    }
+    return view;
+  }
+
+  /** Returns the load of the endpoint at `index`, or TRIAL. Sets `isAside`. */
+  weigh(view: PoolView, index: number, nowMs: number): number {
+    const rows = this.#rows;
+    const tuning = this.#tuning;
+    const row = view.endpoints[index]?.row ?? 0;
+    this.isAside = false;
+    const pending = rows.pending(row);
+    if (tuning.by === "pending") return loadUs(1, pending, view.weightAt(index), 0);
+    if (!tuning.leansOnPool) return this.#plainLoad(view, index, row, pending, nowMs);
+    const expected = this.#expectedUs(view, row, pending, nowMs);
+    const failing = rows.failing(row);
+    const trialAtMs = rows.trialAtMs(row);
+    const isSuspect =
+      expected > tuning.outlierRatio * view.medianUs ||
+      failing - view.failingFloor > tuning.failingMargin;
+    if (isSuspect) {
+      if (this.#isTrial(view, row, trialAtMs, nowMs)) return TRIAL;
+      this.isAside = true;
+    } else if (trialAtMs !== 0) this.#welcome(row, trialAtMs, nowMs);
+    const ramp = this.#ramp(view, row, nowMs);
+    if (ramp < 1 && this.#random() > ramp * UINT32) this.isAside = true;
+    const weight = view.weightAt(index) * ramp;
+    return loadUs(expected, pending, weight, failing / FAILING_ONE);
+  }
+
+  /** Returns which of two has the smaller load. */
+  less(view: PoolView, first: number, second: number, nowMs: number): number {
+    const firstLoad = this.weigh(view, first, nowMs);
+    const isFirstAside = this.isAside;
+    const secondLoad = this.weigh(view, second, nowMs);
+    if (isFirstAside !== this.isAside) return isFirstAside ? second : first;
+    return secondLoad < firstLoad ? second : first;
+  }
+
+  /** Peak EWMA as Linkerd has it. */
+  #plainLoad(view: PoolView, index: number, row: number, pending: number, nowMs: number): number {
+    const rows = this.#rows;
+    const costUs = rows.costUs(row);
+    const stampMs = rows.stampMs(row);
+    // From now on the guess is forgotten like a measurement. Otherwise an endpoint that joins a
+    // pool of faster ones would never be chosen, and never be measured.
+    if (costUs === 0 && stampMs === 0) rows.publishCost(row, 0, 0, nowMs);
+    const latencyUs = decayedUs(
+      costUs,
+      costUs === 0 && stampMs === 0 ? 0 : elapsedMs(nowMs, stampMs),
+    );
+    return loadUs(latencyUs, pending, view.weightAt(index), 0);
+  }
+
+  #expectedUs(view: PoolView, row: number, pending: number, nowMs: number): number {
+    const rows = this.#rows;
+    // Of one that is set aside nothing is forgotten: it is a trial that tells whether it is well.
+    const elapsed = rows.trialAtMs(row) === 0 ? elapsedMs(nowMs, rows.stampMs(row)) : 0;
+    const estimate = estimateUs(rows.costUs(row), elapsed, view.medianUs);
+    if (pending === 0 || !this.#tuning.countsSilence) return estimate;
+    return expectedUs(estimate, rows.silentMs(row, nowMs));
+  }
+
+  /** Takes the trial of a suspect if it is due; who sees it first only sets the time of the first one. */
+  #isTrial(view: PoolView, row: number, trialAtMs: number, nowMs: number): boolean {
+    if (trialAtMs !== 0 && ((trialAtMs - nowMs) | 0) > 0) return false;
+    const rows = this.#rows;
+    const trials = rows.trials(row);
+    if (!rows.moveTrial(row, trialAtMs, nowMs + this.#trialWaitMs(view, trials))) return false;
+    rows.noteTrial(row, trials + 1, nowMs);
+    return trialAtMs !== 0;
+  }
+
+  #trialWaitMs(view: PoolView, trials: number): number {
+    const { trialLongestMs, trialMaxMs, trialMinMs, trialRequests } = this.#tuning;
+    const waitMs = backoffMs(trials + 1, trialMinMs, trialMaxMs, this.#random);
+    if (view.ratePerMs === 0) return waitMs;
+    const sparingMs = Math.min(trialRequests / view.ratePerMs, trialLongestMs);
+    return Math.round(Math.max(waitMs, sparingMs));
+  }
+
+  /** It is as good as the others again. */
+  #welcome(row: number, trialAtMs: number, nowMs: number): void {
+    const rows = this.#rows;
+    if (!rows.moveTrial(row, trialAtMs, null)) return;
+    // What it did to be set aside is not forgotten at once: one that flaps is tried ever less often.
+    rows.noteTrial(row, rows.trials(row) >> 1, nowMs);
+    rows.join(row, nowMs - this.#tuning.rampMs * WELCOME_PART);
+  }
+
+  #ramp(view: PoolView, row: number, nowMs: number): number {
+    const { rampMs } = this.#tuning;
+    const ageMs = (nowMs - this.#rows.joinedMs(row)) >>> 0;
+    return ageMs >= rampMs ? 1 : Math.min(1, rampOf(ageMs, rampMs) / view.rampMax);
+  }
+
+  #newView(endpoints: readonly Endpoint[], nowMs: number): PoolView {
+    const view = new PoolView(endpoints);
+    const rows = this.#rows;
+    this.#views.set(endpoints, view);
+    for (const { row } of endpoints) if (rows.joinedMs(row) === 0) rows.join(row, nowMs);
+    // What estimates lean on is not known yet, so they are taken as they are.
+    view.medianUs = this.#medianUs(view, nowMs, false);
+    return view;
+  }
+
+  /** Looks at what is usual in the pool. */
+  #refresh(view: PoolView, nowMs: number): void {
+    const { endpoints } = view;
+    const { rampMs } = this.#tuning;
+    const rows = this.#rows;
+    const looks = Math.min(endpoints.length, SAMPLED_MAX);
+    let rampMax = 0;
+    view.sampledFrom = looks < endpoints.length ? this.#random() % endpoints.length : 0;
+    for (let i = 0; i < looks; i++) {
+      const row = endpoints[(view.sampledFrom + i) % endpoints.length]?.row ?? 0;
+      const ageMs = (nowMs - rows.joinedMs(row)) >>> 0;
+      rampMax = Math.max(rampMax, rampOf(ageMs, rampMs));
+      this.#sample[i] = rows.failing(row);
+    }
+    view.rampMax = rampMax;
+    view.failingFloor = rankOf(this.#sample, looks, looks >> 2);
+    view.medianUs = this.#medianUs(view, nowMs, true);
+    const tookMs = nowMs - view.refreshedMs;
+    view.ratePerMs = tookMs > 10 * REFRESH_MS ? 0 : view.picks / tookMs;
+    view.picks = 0;
+    view.refreshedMs = nowMs;
+  }
+
+  /** Returns the median of what is expected of the endpoints that something is known of. */
+  #medianUs(view: PoolView, nowMs: number, leans: boolean): number {
+    const { endpoints, sampledFrom } = view;
+    const rows = this.#rows;
+    const looks = Math.min(endpoints.length, SAMPLED_MAX);
+    let known = 0;
+    for (let i = 0; i < looks; i++) {
+      const row = endpoints[(sampledFrom + i) % endpoints.length]?.row ?? 0;
+      const pending = rows.pending(row);
+      const costUs = rows.costUs(row);
+      if (costUs === 0 && pending === 0) continue;
+      if (costUs === 0 && !leans) continue;
+      this.#sample[known++] = leans ? this.#expectedUs(view, row, pending, nowMs) : costUs;
+    }
+    return known === 0 ? view.medianUs : rankOf(this.#sample, known, (known - 1) >> 1);
+  }
+}
+
+/** Returns the value of a rank (0: the least) among the first `count`, and sorts them. */
+function rankOf(values: Float64Array, count: number, rank: number): number {
+  const some = values.subarray(0, count).sort();
+  return some[rank] ?? DEFAULT_RTT_US;
+}
