@@ -17,6 +17,16 @@ import type { Context } from "./context.ts";
 import type { ProxyErrorCode } from "./errors.ts";
 import { FAILFAST_MS, LINE_SWEEP_MS, LINE_WOKEN_MAX, QUEUE_MAX } from "./limits.ts";
 
+/**
+ * What waiting does not mend: somebody is there who is not who it should be, or who has been waited for
+ * already. Whoever found that out is told.
+ */
+const TOLD_AT_ONCE: ReadonlySet<ProxyErrorCode> = new Set([
+  "tls-failed",
+  "peer-untrusted",
+  "connect-timeout",
+]);
+
 export interface LineWaiter {
   /** Monotonic milliseconds; later there is no use in going on. */
   readonly waitUntilMs: number;
@@ -68,6 +78,7 @@ export class Lines {
    */
   join(service: Service, waiter: LineWaiter, last: ProxyErrorCode): ProxyErrorCode | null {
     if (service.failure !== null) return service.failure;
+    if (TOLD_AT_ONCE.has(last)) return last;
     const context = this.#context;
     const { nowMs } = context.io.loop.clock;
     const isEmpty = service.endpoints.length === 0;

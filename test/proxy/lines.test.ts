@@ -182,6 +182,20 @@ test("what is known to fail is not waited for, nor what never had endpoints or h
   assert.equal(late.told, ["failfast"], "the time counts from when it lost the last one");
 });
 
+test("who found somebody else there, or nobody in a second, is told at once", () => {
+  const world = new World();
+  const waiter: LineWaiter = {
+    waitUntilMs: world.nowMs + FAILFAST_MS,
+    onAvailable: () => {},
+    onNone: () => {},
+    onFault: () => {},
+  };
+  for (const last of ["tls-failed", "peer-untrusted", "connect-timeout"] as const) {
+    assert.is(world.lines.join(serviceOf("web"), waiter, last), last);
+  }
+  assert.is(world.lines.length, 0);
+});
+
 test("of a service that is gone nothing is kept", () => {
   const world = new World();
   world.join(serviceOf("web"));
