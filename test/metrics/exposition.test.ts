@@ -224,6 +224,7 @@ test("endpoints and workers are shown as they are", () => {
   input.endpointRows.acquire(7, 0, 5);
   input.endpointRows.acquire(7, 2, 5);
   input.endpointRows.fail(7, 0, 100);
+  input.endpointRows.moveCircuit(7, 0, 1);
   input.workerRows.set(1, "connections", 9);
   input.workerRows.set(1, "turnUs", 1_500);
   input.workerRows.set(1, "state", WorkerState.ready);
@@ -234,6 +235,11 @@ test("endpoints and workers are shown as they are", () => {
   assert.is(sampleOf(families, "outrigger_endpoint_cost_seconds", labels), 0.0025);
   assert.is(sampleOf(families, "outrigger_endpoint_pending", labels), 2);
   assert.is(sampleOf(families, "outrigger_endpoint_failures", labels), 1);
+  assert.is(sampleOf(families, "outrigger_endpoint_ejected", labels), 1);
+  const pools = "outbound_http_balancer_endpoints";
+  const { authority } = WEB;
+  assert.is(sampleOf(families, pools, { authority, endpoint_state: "ready" }), 0);
+  assert.is(sampleOf(families, pools, { authority, endpoint_state: "pending" }), 2);
   assert.is(sampleOf(families, "outrigger_worker_connections", { worker: "1" }), 9);
   assert.is(sampleOf(families, "outrigger_worker_turn_seconds", { worker: "1" }), 0.0015);
   assert.is(sampleOf(families, "outrigger_worker_state", { worker: "1", state: "ready" }), 1);
