@@ -54,10 +54,13 @@ export type RouteMatch = {
   readonly method: string | null;
 };
 
+/** Statuses of gRPC among those of HTTP: 914 is UNAVAILABLE. */
+export const GRPC_STATUS = 900;
+
 export type RetryPolicy = {
   /** Tries beyond the first. */
   readonly limit: number;
-  /** Statuses that are worth another try, both ends included. */
+  /** Statuses that are worth another try, both ends included; gRPC's are GRPC_STATUS and more. */
   readonly statuses: readonly { readonly from: number; readonly to: number }[];
   /** Until a response's head must have come, all but for the last try; 0: no limit. */
   readonly tryTimeoutMs: number;
@@ -76,5 +79,9 @@ export type Route = {
   readonly requestTimeoutMs: number;
   /** From the request's end to the response's end; 0: no limit. */
   readonly responseTimeoutMs: number;
+  /** Until something was sent or came, either way; 0 or not said: no limit. */
+  readonly idleTimeoutMs?: number;
+  /** Requests may say other limits and retries for themselves, in fields `l5d-…`. */
+  readonly allowsFields?: boolean;
   readonly retry: RetryPolicy | null;
 };

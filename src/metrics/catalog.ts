@@ -85,6 +85,8 @@ const NAMES = [
   "tap_dropped",
   "retried_timeout",
   "retry_budget_exceeded",
+  "retry_forbidden",
+  "endpoint_held",
   "endpoint_ejected",
   "endpoint_returned",
   "endpoint_trials",

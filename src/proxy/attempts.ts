@@ -76,9 +76,10 @@ export class Attempts {
   }
 
   /** There is one that it was not sent to yet. `endpoints`: by rows, of any snapshot. */
-  hasOther(endpoints: readonly Endpoint[]): boolean {
+  hasOther(endpoints: readonly Endpoint[], but: Endpoint | null = null): boolean {
     for (let i = 0; i < endpoints.length; i++) {
       const row = endpoints[i]?.row ?? -1;
+      if (row === but?.row) continue;
       if (!hasRow(this.#tried, row) && !hasRow(this.#failed, row)) return true;
     }
     return false;

@@ -5,6 +5,7 @@
  *   limit            runs from                      until              then
  *   request timeout  the request's head             the response ends  504, or the response is cut
  *   response timeout the request's end              the response ends  the same
+ *   idle timeout     what moves, either way         something moves    the same
  *   try timeout      a try's begin, connecting too  a response begins  the try is given up for another
  *   pause            a failed try                   –                  the next try begins
  *   rest             all endpoints refused          –                  the try goes on
@@ -15,7 +16,7 @@
 
 import { backoffMs, FULL_JITTER } from "../lib/backoff.ts";
 import { Timer } from "../lib/timer-wheel.ts";
-import type { Route } from "../mesh/policy.ts";
+import { GRPC_STATUS, type Route } from "../mesh/policy.ts";
 import type { Service } from "../mesh/snapshot.ts";
 import type { Context } from "./context.ts";
 import { REPEAT_BACKOFF_MAX_MS, REPEAT_BACKOFF_MIN_MS, RETRIES_MAX } from "./limits.ts";
@@ -23,8 +24,10 @@ import type { RetryBudget } from "./retry-budget.ts";
 import { chooseBackend } from "./route-match.ts";
 
 export interface CourseEvents {
-  /** The request or response took longer than its route allows. */
-  onTimeout(): void;
+  /** The request or response took longer than its route allows, or nothing moved for too long. */
+  onTimeout(code: "route-timeout" | "idle-timeout"): void;
+  /** Is another number whenever something moved. */
+  readonly progress: number;
   /** No response has begun in a try's time. */
   onTryTimeout(): void;
   /** The pause is over. `isNext`: for the next try; else the one that was under way goes on. */
@@ -58,6 +61,10 @@ export class Course {
   #isRest = false;
   #requestEndMs = NEVER;
   #responseEndMs = NEVER;
+  #idleMs = 0;
+  #idleEndMs = NEVER;
+  #isIdling = false;
+  #progress = 0;
   #tryEndMs = NEVER;
   #pauseEndMs = NEVER;
 
@@ -69,12 +76,15 @@ export class Course {
   }
 
   /** Starts with a request whose head came at `headMs`, and its first try. */
-  begin(route: Route, budget: RetryBudget, headMs: number): void {
-    const { requestTimeoutMs } = route;
+  begin(route: Route, budget: RetryBudget, headMs: number, limitMs: number | null = null): void {
+    const { idleTimeoutMs = 0 } = route;
+    const requestTimeoutMs = leastOf(route.requestTimeoutMs, limitMs);
     this.#route = route;
     this.#retries = 0;
     this.#requestEndMs = requestTimeoutMs > 0 ? headMs + requestTimeoutMs : NEVER;
     this.#budget = budget;
+    this.#idleMs = idleTimeoutMs;
+    if (idleTimeoutMs > 0) this.#watchIdle();
     this.beginTry();
   }
 
@@ -110,6 +120,7 @@ export class Course {
     this.#budget = null;
     this.#requestEndMs = NEVER;
     this.#responseEndMs = NEVER;
+    this.#idleEndMs = NEVER;
     this.#tryEndMs = NEVER;
     this.#pauseEndMs = NEVER;
     this.#context.io.loop.timers.disarm(this.#timer);
@@ -121,7 +132,11 @@ export class Course {
   }
 
   /** Whether a response of `status`, or an error of ours in place of one, is worth another try. */
-  isWorth(status: number): boolean {
+  isWorth(status: number, grpcStatus: number): boolean {
+    return this.#isListed(status) || (grpcStatus > 0 && this.#isListed(GRPC_STATUS + grpcStatus));
+  }
+
+  #isListed(status: number): boolean {
     const retry = this.#route?.retry ?? null;
     if (retry === null || retry.limit === 0) return false;
     const { statuses } = retry;
@@ -147,12 +162,13 @@ export class Course {
     return true;
   }
 
-  /** The try failed: the next one begins after a pause. */
-  pause(): void {
+  /** The try failed: the next one begins after a pause, of `leastMs` or more. */
+  pause(leastMs: number): void {
     const { backoffMinMs = 0, backoffMaxMs = 0 } = this.#route?.retry ?? {};
     this.#tryEndMs = NEVER;
     this.#isRest = false;
-    this.#wait(backoffMs(this.#retries, backoffMinMs, backoffMaxMs, this.#random, FULL_JITTER));
+    const waitMs = backoffMs(this.#retries, backoffMinMs, backoffMaxMs, this.#random, FULL_JITTER);
+    this.#wait(Math.max(waitMs, leastMs));
   }
 
   /** The try goes on after a pause, the `times`th: nobody is there who was not asked just now. */
@@ -171,6 +187,21 @@ export class Course {
     this.#arm();
   }
 
+  /** Looked at twice in its time, so that it is over after once and a half of it at the latest. */
+  #watchIdle(): void {
+    this.#isIdling = false;
+    this.#progress = this.#events.progress;
+    this.#idleEndMs = this.#context.io.loop.clock.nowMs + this.#idleMs / 2;
+  }
+
+  #isIdle(): boolean {
+    const isIdling = this.#events.progress === this.#progress && this.#pauseEndMs === NEVER;
+    if (isIdling && this.#isIdling) return true;
+    this.#watchIdle();
+    this.#isIdling = isIdling;
+    return false;
+  }
+
   get #isLast(): boolean {
     return this.#retries >= Math.min(this.#route?.retry?.limit ?? 0, RETRIES_MAX);
   }
@@ -179,6 +210,7 @@ export class Course {
     const { timers } = this.#context.io.loop;
     let dueMs = earlier(this.#requestEndMs, this.#responseEndMs);
     dueMs = earlier(dueMs, earlier(this.#tryEndMs, this.#pauseEndMs));
+    dueMs = earlier(dueMs, this.#idleEndMs);
     if (dueMs === NEVER) timers.disarm(this.#timer);
     else timers.arm(this.#timer, dueMs);
   }
@@ -186,7 +218,10 @@ export class Course {
   #onTimer(): void {
     const { nowMs } = this.#context.io.loop.clock;
     const isOver = earlier(this.#requestEndMs, this.#responseEndMs);
-    if (isDue(isOver, nowMs)) return this.#events.onTimeout();
+    if (isDue(isOver, nowMs)) return this.#events.onTimeout("route-timeout");
+    if (isDue(this.#idleEndMs, nowMs) && this.#isIdle()) {
+      return this.#events.onTimeout("idle-timeout");
+    }
     const isPauseOver = isDue(this.#pauseEndMs, nowMs);
     const isTryOver = isDue(this.#tryEndMs, nowMs);
     if (isPauseOver) this.#pauseEndMs = NEVER;
@@ -195,6 +230,12 @@ export class Course {
     if (isPauseOver) this.#events.onPauseOver(!this.#isRest);
     else if (isTryOver) this.#events.onTryTimeout();
   }
+}
+
+/** The lesser of two limits, of which 0 is none, and null too. */
+function leastOf(aMs: number, bMs: number | null): number {
+  if (bMs === null) return aMs;
+  return aMs === 0 ? Math.max(1, bMs) : Math.min(aMs, Math.max(1, bMs));
 }
 
 function earlier(aMs: number, bMs: number): number {

@@ -54,6 +54,7 @@ export const PROXY_ERRORS = {
   ),
   "policy-denied": entry(403, "http_request_denied", "not allowed by policy", "denied_policy"),
   "route-timeout": entry(504, "http_response_timeout", "request timed out", "route_timeout"),
+  "idle-timeout": entry(504, "http_response_timeout", "idle for too long", "route_timeout"),
   "no-target": entry(
     400,
     "destination_not_found",

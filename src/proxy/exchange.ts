@@ -18,7 +18,7 @@
  *             ▲  ▲─────────────── failed, and may be sent again ──┤
  *             └────────────────────── pause ◀── the try failed ───┘
  *
- * That is one try (tries.ts), and without routes the only one. A route (course.ts) may ask for more: when the
+ * That is one try (tries.ts, repeats.ts), and without routes the only one. A route (course.ts) may ask for more: when the
  * response's status, or that of our own error in its place, is worth it, or a try takes too long.
  * Then the whole request must have been read and be kept still. The response is thrown away with its
  * connection (HTTP/1, whose content would have to be read first) or stream, its time counts for the
@@ -40,11 +40,11 @@ import type { Endpoint } from "../mesh/snapshot.ts";
 import type { Protocol } from "./conveyance.ts";
 import { counterOfAnswer, isBad, isFailure, type ProxyErrorCode, statusOfTry } from "./errors.ts";
 import { grpcCodeOf, isBadCode, isFailureCode } from "./grpc-outcome.ts";
+import { Repeats } from "./repeats.ts";
 import type { ServiceRoute } from "./router.ts";
 import { isUnseen, saysItClosed } from "./told-by-sidecar.ts";
-import { Tries } from "./tries.ts";
 
-export class Exchange extends Tries {
+export class Exchange extends Repeats {
   /**
    * Starts a request, whose head it owns from now on; the head's text is in the arena at `base`.
    * Content follows by `sendContent` and `endContent`, unless `isEnd`.
@@ -132,10 +132,13 @@ export class Exchange extends Tries {
 
   /** A final head came: it is too late to try again, if it is passed on. `isEnd`: it is all. */
   onHead(head: ResponseHead, base: number, isEnd: boolean): void {
-    if (this.request.isGrpc && head.status === 200) this.#observeGrpc(head, base);
-    else this.observe(isFailure(head.status), isBad(head.status));
+    let { status } = head;
+    const isGrpc = this.request.isGrpc && status === 200;
+    if (isGrpc) this.#observeGrpc(head, base);
+    else this.observe(isFailure(status), isBad(status));
+    if (isGrpc ? isEnd : isFailure(status)) status = this.takeAdvice(head, base, isGrpc);
     if (this.endpoint?.speaks === "sidecar" && this.#isLostBehind(head, base)) return;
-    if (this.course !== null && this.triesAgain(head.status)) return;
+    if (this.course !== null && this.triesAgain(status)) return;
     this.hasResponded = true;
     this.#noteStatus(head.status);
     this.client.writeHead(head, base, isEnd);
@@ -184,11 +187,11 @@ export class Exchange extends Tries {
   }
 
   /** The request or response took longer than its route allows. */
-  override onTimeout(): void {
+  override onTimeout(code: "route-timeout" | "idle-timeout"): void {
     if (this.upstream !== null && !this.hasResponded) this.observe(true);
     this.dropUpstream();
-    if (this.hasResponded) this.#cut(ErrorCode.cancel, "route-timeout");
-    else this.fail("route-timeout");
+    if (this.hasResponded) this.#cut(ErrorCode.cancel, code);
+    else this.fail(code);
   }
 
   /**

@@ -54,6 +54,10 @@ export class UpstreamStream extends ClientStream implements Responder {
     this.#connection.context.upstreamStreams.retire(this);
   }
 
+  get progress(): number {
+    return this.progressMs;
+  }
+
   get isBlocked(): boolean {
     return this.keptBytes > 0;
   }

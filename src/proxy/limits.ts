@@ -43,6 +43,8 @@ export const HTTP2_SWEEP_MS = 1_000;
 export const HTTP2_PING_MS = 10_000;
 /** … and how long it has to answer. */
 export const HTTP2_PING_TIMEOUT_MS = 3_000;
+/** Limits of time that requests ask for themselves: a day, as for a policy's. */
+export const ASKED_MS_MAX = 86_400_000;
 /** Tries beyond the first, whatever a policy says: more of them no client waits for. */
 export const RETRIES_MAX = 16;
 /**
@@ -52,6 +54,15 @@ export const RETRIES_MAX = 16;
 export const RETRY_RATIO = 0.2;
 /** … or so many a second, over all workers: with few requests a share of them is none. */
 export const RETRIES_PER_SECOND_MIN = 10;
+/**
+ * An endpoint that answers 503 and asks for more (Retry-After, gRPC's pushback) is left alone for so
+ * long, as the circuit breaker does at the most: a wrong or hostile value takes it away for no longer.
+ */
+export const HELD_MAX_MS = 60_000;
+/** … and with 429: that is mostly about one client, and the others are not to wait for it. */
+export const THROTTLED_MAX_MS = 5_000;
+/** A retry waits for its endpoint, where there is no other, so long; else there is none. */
+export const RETRY_WAIT_MAX_MS = 3_000;
 /** Waited before endpoints that have all refused a request are asked again; doubled each time. */
 export const REPEAT_BACKOFF_MIN_MS = 25;
 export const REPEAT_BACKOFF_MAX_MS = 250;

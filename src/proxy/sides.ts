@@ -53,6 +53,8 @@ export interface Responder {
   readonly isReused: boolean;
   /** A byte of the response came. */
   readonly hasReceived: boolean;
+  /** Is another number whenever something was sent or came. */
+  readonly progress: number;
   /** Nothing of the request can have reached the endpoint. */
   readonly isUnsent: boolean;
   /** Sends the head, whose text is in the arena at `base`. `isEnd`: no content follows. */

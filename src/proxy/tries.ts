@@ -1,9 +1,10 @@
 /**
  * The tries of an exchange: where the request goes, on which connection, and whether once more. See
- * exchange.ts for what the states are, which is its heir and knows what comes back.
+ * exchange.ts for what the states are, which is its heir and knows what comes back, and repeats.ts.
  */
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
+import { grpcLimitMs, withAsked } from "./asked.ts";
 import { Attempts } from "./attempts.ts";
 import type { Context } from "./context.ts";
 import {
@@ -13,8 +14,8 @@ import {
   isEndpoints,
   type Protocol,
 } from "./conveyance.ts";
-import { Course, type CourseEvents, PLAIN_ROUTE } from "./course.ts";
-import { type ProxyErrorCode, statusOfTry } from "./errors.ts";
+import { Course, type CourseEvents } from "./course.ts";
+import type { ProxyErrorCode } from "./errors.ts";
 import { ExchangeOutcome } from "./exchange-outcome.ts";
 import { LinePlace } from "./line-place.ts";
 import { codeOf } from "./open-tunnel.ts";
@@ -68,7 +69,9 @@ export abstract class Tries implements CourseEvents {
   /** Answers for the backend. */
   abstract fail(code: ProxyErrorCode): void;
   abstract onBackendGone(code: ProxyErrorCode): void;
-  abstract onTimeout(): void;
+  abstract onTimeout(code: "route-timeout" | "idle-timeout"): void;
+  abstract onTryTimeout(): void;
+  abstract onPauseOver(isNext: boolean): void;
 
   /** The client speaks HTTP/2 in this request, and is told of resets as they are. */
   protected get isNative(): boolean {
@@ -88,14 +91,17 @@ export abstract class Tries implements CourseEvents {
   #setCourse({ routes, budget }: ServiceRoute): boolean {
     const { base, head } = this.saved;
     const matched = head && matchRoute(routes, this.context.io.arena.bytes, base, head);
-    if (matched === null) return false;
-    this.course = this.#takeCourse();
-    this.course.begin(matched, budget, this.attempts.startedMs);
+    if (head === null || matched === null) return false;
+    this.course = this.takeCourse();
+    const { bytes } = this.context.io.arena;
+    const asked = matched.allowsFields === true ? withAsked(matched, bytes, base, head) : matched;
+    const limitMs = head.isGrpc ? grpcLimitMs(bytes, base, head) : null;
+    this.course.begin(asked, budget, this.attempts.startedMs, limitMs);
     if (this.isRequestDone) this.course.requestEnded();
     return true;
   }
 
-  #takeCourse(): Course {
+  protected takeCourse(): Course {
     this.#spareCourse ??= new Course(this.context, this);
     return this.#spareCourse;
   }
@@ -105,7 +111,7 @@ export abstract class Tries implements CourseEvents {
     const { route } = this;
     const { head } = this.saved;
     if (route === null || head === null) return this.fail(last);
-    const service = this.#serviceNow(route);
+    const service = this.serviceNow(route);
     this.service = service;
     const { balancer, io } = this.context;
     const { nowMs } = io.loop.clock;
@@ -148,7 +154,7 @@ export abstract class Tries implements CourseEvents {
   }
 
   /** Another attempt may come after a new snapshot: rows have new owners by then. */
-  #serviceNow({ service }: ServiceRoute): Service {
+  protected serviceNow({ service }: ServiceRoute): Service {
     const backend = this.course?.backendOf(service) ?? null;
     if (backend !== null || this.attempts.isFirst) return backend ?? service;
     return this.context.directory.current(service);
@@ -209,84 +215,12 @@ export abstract class Tries implements CourseEvents {
     else balancer.observe(this.endpoint, rttUs, nowMs, isBad !== null);
   }
 
-  /** Leaves a try that came to `status` for another one, if its route says so and it can be. */
-  protected triesAgain(status: number): boolean {
-    const { course } = this;
-    if (course === null || this.hasResponded || !course.isWorth(status)) return false;
-    if (!this.#isWhole || !course.takeRetry()) return false;
-    this.context.count("retried_status");
-    this.#pause(course);
-    return true;
-  }
-
-  /** The same for one of our own errors in place of a response. */
-  protected triesAgainAfter(code: ProxyErrorCode): boolean {
-    return this.course !== null && this.triesAgain(statusOfTry(code));
-  }
-
-  onTryTimeout(): void {
-    const { course } = this;
-    if (course === null || this.hasResponded || !this.#isWhole || !course.takeRetry()) return;
-    this.context.count("retried_timeout");
-    if (this.upstream !== null) this.observe(true);
-    this.#pause(course);
-  }
-
-  /** All of the request was read, and is kept. */
-  get #isWhole(): boolean {
-    return this.isRequestDone && this.saved.isWhole;
-  }
-
-  #pause(course: Course): void {
-    this.attempts.failedAt(this.endpoint);
-    this.leaveAll();
-    course.pause();
-    this.dropUpstream();
-  }
-
-  onPauseOver(isNext: boolean): void {
-    if (isNext) {
-      this.attempts.again(this.context.io.loop.clock.nowMs);
-      this.course?.beginTry();
-    }
-    this.attempt();
-  }
-
-  /**
-   * Sends the request again, which came to nothing at its endpoint: at once to another one, else to
-   * the same, and then after a rest if that `needsRest`.
-   */
-  protected repeat(code: ProxyErrorCode, needsRest: boolean): void {
-    const { attempts, route } = this;
-    attempts.failedAt(this.endpoint);
-    this.dropUpstream();
-    if (!needsRest || route === null || attempts.hasOther(this.#serviceNow(route).endpoints)) {
-      return this.attempt(code);
-    }
-    if (this.course === null) {
-      this.course = this.#takeCourse();
-      this.course.begin(PLAIN_ROUTE, route.budget, attempts.startedMs);
-    }
-    this.course.rest(Math.max(1, attempts.refusals));
-  }
-
-  /** The request may go once more, after `upstream` broke before a byte of the response. */
-  protected mayRepeat({ isReused, isUnsent }: Responder): boolean {
-    const { attempts, route } = this;
-    if (isUnsent) return attempts.refused();
-    const isInbound = this.client.origin.kind === "inbound";
-    if (!this.request.isIdempotent || (isInbound && !isReused)) return false;
-    if (route === null || attempts.isRepeated) return false;
-    if (!route.budget.withdraw(this.context.io.loop.clock.nowMs)) {
-      this.context.count("retry_budget_exceeded");
-      return false;
-    }
-    attempts.isRepeated = true;
-    return true;
-  }
-
   onFault(): void {
     this.client.onFault();
+  }
+
+  get progress(): number {
+    return this.upstream?.progress ?? 0;
   }
 
   protected dropUpstream(): void {

@@ -3,7 +3,6 @@
  * it to the client, no faster than the client takes it. Idle, it lies in the pool, and whatever
  * comes then (a close, or bytes that nobody asked for) closes it.
  */
-
 import { BodyRelay } from "../codec/http1/body.ts";
 import { Step } from "../codec/http1/field-section.ts";
 import { BodyKind } from "../codec/http1/framing.ts";
@@ -53,6 +52,10 @@ export class Upstream extends Connection implements Responder {
     this.#idle = new IdleTime(context, endpoint.row, () => this.close());
     this.takeOver(from);
     if (!isCounted) recordOpen(context, endpoint.series);
+  }
+
+  get progress(): number {
+    return this.bytesRead + this.bytesWritten;
   }
 
   /** The kernel took no byte of the current request. */
@@ -109,8 +112,8 @@ export class Upstream extends Connection implements Responder {
     this.#exchange = null;
     if (!this.isOpen) return;
     const isClean = this.#kept.length === 0 && this.queuedBytes === 0 && !this.hasError;
-    const isEnding = this.#context.drainedTo === DrainPhase.all;
-    if (!isReusable || !isClean || !this.#keepAlive || isEnding) return this.close();
+    if (!isReusable || !isClean || !this.#keepAlive) return this.close();
+    if (this.#context.drainedTo === DrainPhase.all) return this.close();
     if (this.tls !== null && this.#context.mesh.wallMs >= this.provenUntilMs) return this.close();
     if (this.#idle.limitMs <= 0 || !this.#context.pools.put(this)) return this.close();
     this.#idle.begin();
@@ -291,7 +294,6 @@ export class Upstream extends Connection implements Responder {
     return false;
   }
 
-  /** Keeps bytes that wait for more. */
   #keep(exchange: Exchange, at: number, end: number): boolean {
     return this.#kept.keep(at, end) || this.#bad(exchange);
   }

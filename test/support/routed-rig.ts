@@ -10,6 +10,7 @@ import type { RetryPolicy, Route } from "../../src/mesh/policy.ts";
 import type { Endpoint, ListenerSpec, Service, Speaks } from "../../src/mesh/snapshot.ts";
 import { Counter, type CounterName } from "../../src/metrics/catalog.ts";
 import { Arena, CHUNKS_MAX } from "../../src/net/arena.ts";
+import { Clock } from "../../src/net/clock.ts";
 import { listen } from "../../src/net/listener.ts";
 import { Counters } from "../../src/shared/counters.ts";
 import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
@@ -40,6 +41,8 @@ export type RoutedRig = {
   pending(): number;
   /** An endpoint's average round trip, microseconds. */
   costUs(port: number): number;
+  /** Milliseconds for which an endpoint is left alone because it asked for that. */
+  heldMs(port: number): number;
   /** Returns when nothing is in flight. */
   idle(): Promise<void>;
   log(): string;
@@ -52,6 +55,7 @@ export type RoutedRig = {
 const LOOPBACK = parseIp("127.0.0.1") ?? new Uint8Array(4);
 /** One for all rigs: its pages are never given back. */
 const arena = new Arena(1);
+const clock = new Clock(arena);
 
 export function route(parts: Partial<Route> = {}): Route {
   const defaults = { requestTimeoutMs: 0, responseTimeoutMs: 0, retry: null };
@@ -150,6 +154,7 @@ export async function startRouted(): Promise<RoutedRig> {
     },
     pending,
     costUs: (port) => rows.costUs(rowOf(`${port}`)),
+    heldMs: (port) => Math.max(0, rows.heldMs(rowOf(`${port}`), clock.readMs())),
     idle,
     log: () => text,
     drain,

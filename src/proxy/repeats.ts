@@ -1,0 +1,118 @@
+/** Whether a request that came to nothing is sent again, because its route asks for it or without. */
+import type { ResponseHead } from "../codec/http1/response-head.ts";
+import { Advice } from "./advice.ts";
+import { type Course, PLAIN_ROUTE } from "./course.ts";
+import { type ProxyErrorCode, statusOfTry } from "./errors.ts";
+import { RETRY_WAIT_MAX_MS } from "./limits.ts";
+import type { Responder } from "./sides.ts";
+import { Tries } from "./tries.ts";
+
+export abstract class Repeats extends Tries {
+  readonly #advice = new Advice();
+
+  /** Leaves a try that came to `status` for another one, if its route says so and it can be. */
+  protected triesAgain(status: number): boolean {
+    const { course } = this;
+    const { grpcStatus, waitMs } = this.#advice;
+    if (course === null || this.hasResponded || !course.isWorth(status, grpcStatus)) return false;
+    if (!this.#isWhole || !this.#mayWait(waitMs) || !course.takeRetry()) return false;
+    this.context.count("retried_status");
+    this.#pause(course, this.#hasOther ? 0 : waitMs);
+    return true;
+  }
+
+  /** The endpoint does not forbid another try, and does not ask to be left alone for too long. */
+  #mayWait(waitMs: number): boolean {
+    if (!this.#advice.forbidsRetry && (waitMs <= RETRY_WAIT_MAX_MS || this.#hasOther)) return true;
+    this.context.count("retry_forbidden");
+    return false;
+  }
+
+  /** There is an endpoint but this one that it was not sent to. */
+  get #hasOther(): boolean {
+    const { attempts, route } = this;
+    if (route === null) return false;
+    return attempts.hasOther(this.serviceNow(route).endpoints, this.endpoint);
+  }
+
+  /** Reads what a response says of when to come again; see Advice.read. */
+  protected takeAdvice(head: ResponseHead, base: number, isGrpc: boolean): number {
+    const { endpoints, io } = this.context;
+    const status = this.#advice.read(io.arena.bytes, base, head, isGrpc, Date.now());
+    const { waitMs } = this.#advice;
+    if (waitMs > 0 && this.endpoint !== null) {
+      this.context.count("endpoint_held");
+      endpoints.hold(this.endpoint.row, io.loop.clock.nowMs + waitMs);
+    }
+    return status;
+  }
+
+  /** The same for one of our own errors in place of a response. */
+  protected triesAgainAfter(code: ProxyErrorCode): boolean {
+    if (this.course === null) return false;
+    this.#advice.clear();
+    return this.triesAgain(statusOfTry(code));
+  }
+
+  onTryTimeout(): void {
+    const { course } = this;
+    if (course === null || this.hasResponded || !this.#isWhole || !course.takeRetry()) return;
+    this.context.count("retried_timeout");
+    if (this.upstream !== null) this.observe(true);
+    this.#pause(course, 0);
+  }
+
+  /** All of the request was read, and is kept. */
+  get #isWhole(): boolean {
+    return this.isRequestDone && this.saved.isWhole;
+  }
+
+  #pause(course: Course, leastMs: number): void {
+    this.attempts.failedAt(this.endpoint);
+    this.leaveAll();
+    course.pause(leastMs);
+    this.#advice.clear();
+    this.dropUpstream();
+  }
+
+  onPauseOver(isNext: boolean): void {
+    if (isNext) {
+      this.attempts.again(this.context.io.loop.clock.nowMs);
+      this.course?.beginTry();
+    }
+    this.attempt();
+  }
+
+  /**
+   * Sends the request again, which came to nothing at its endpoint: at once to another one, else to
+   * the same, and then after a rest if that `needsRest`.
+   */
+  protected repeat(code: ProxyErrorCode, needsRest: boolean): void {
+    const { attempts, route } = this;
+    attempts.failedAt(this.endpoint);
+    this.dropUpstream();
+    if (!needsRest || route === null || attempts.hasOther(this.serviceNow(route).endpoints)) {
+      return this.attempt(code);
+    }
+    if (this.course === null) {
+      this.course = this.takeCourse();
+      this.course.begin(PLAIN_ROUTE, route.budget, attempts.startedMs);
+    }
+    this.course.rest(Math.max(1, attempts.refusals));
+  }
+
+  /** The request may go once more, after `upstream` broke before a byte of the response. */
+  protected mayRepeat({ isReused, isUnsent }: Responder): boolean {
+    const { attempts, route } = this;
+    if (isUnsent) return attempts.refused();
+    const isInbound = this.client.origin.kind === "inbound";
+    if (!this.request.isIdempotent || (isInbound && !isReused)) return false;
+    if (route === null || attempts.isRepeated) return false;
+    if (!route.budget.withdraw(this.context.io.loop.clock.nowMs)) {
+      this.context.count("retry_budget_exceeded");
+      return false;
+    }
+    attempts.isRepeated = true;
+    return true;
+  }
+}
