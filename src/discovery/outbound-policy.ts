@@ -81,11 +81,14 @@ function problemOf(rule: HttpRoute_Rule): string | null {
 }
 
 function routeOf(service: string, rule: HttpRoute_Rule, isSupported: boolean): Route {
+  const idleTimeoutMs = milliseconds(rule.timeouts?.idle);
   return {
     matches: isSupported ? rule.matches.map(matchOf) : NEVER,
     backends: backendsOf(service, rule.backends),
     requestTimeoutMs: milliseconds(rule.timeouts?.request),
     responseTimeoutMs: milliseconds(rule.timeouts?.response),
+    ...(idleTimeoutMs > 0 ? { idleTimeoutMs } : {}),
+    ...(rule.allowL5dRequestHeaders ? { allowsFields: true } : {}),
     retry: rule.retry === undefined ? null : retryOf(rule.retry),
   };
 }

@@ -1,9 +1,13 @@
 /** The policy file: what it means, and each thing that can be wrong with it, with its line. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fromBinary } from "@bufbuild/protobuf";
 import * as assert from "uvu/assert";
+import { outboundPolicy } from "../../src/control/methods/outbound-message.ts";
 import { parsePolicy } from "../../src/control/policy/parse-policy.ts";
 import { MeshPolicy } from "../../src/control/policy/policy.ts";
+import { routesOf } from "../../src/discovery/outbound-policy.ts";
+import { OutboundPolicySchema } from "../../src/proto/outbound_pb.ts";
 import { seeded } from "../support/random.ts";
 import { ROOT } from "../support/sources.ts";
 import { suite } from "../support/test.ts";
@@ -35,6 +39,23 @@ services:
 const web = named("web").canonical;
 const v2 = named("web-v2").canonical;
 const IDEMPOTENT = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"];
+
+test("limits of time and what requests may say get to who applies them", () => {
+  const text =
+    "services:\n  web:\n    idle-timeout: 30s\n    allow-headers: true\n" +
+    "    routes: [{ path: /a, idle-timeout: 0 }, { path: /b, allow-headers: false, timeout: 1s }]\n";
+  const message = outboundPolicy(policyOf(text), named("web"), 80);
+  const { routes, problem } = routesOf(web, fromBinary(OutboundPolicySchema, message));
+  assert.is(problem, null);
+  assert.equal(
+    routes.map((each) => [each.requestTimeoutMs, each.idleTimeoutMs, each.allowsFields]),
+    [
+      [0, undefined, true],
+      [1_000, 30_000, undefined],
+      [0, 30_000, true],
+    ],
+  );
+});
 
 test("says who may come in, by port", () => {
   const policy = policyOf(WHOLE);
@@ -204,6 +225,8 @@ const bad: readonly (readonly [text: string, line: number, reason: RegExp])[] = 
   [webWith("ports: { 0x50: {} }"), 4, /"0x50" is no port/],
   [webWith("ports: { http: {} }"), 4, /"http" is no port/],
   [webWith("ports: { 80: { timeout: 1s } }"), 4, /"timeout" is not one of allow/],
+  [webWith("idle-timeout: 5"), 4, /expected a duration/],
+  [webWith("allow-headers: 1"), 4, /expected true or false/],
   [webWith("ports:\n      80: {}\n      80: {}"), 6, /there twice/],
   [webWith("ports: { 80: {}, '80': {} }"), 4, /there twice/],
   [webWith("allow: [shop]\n    allow: [ops]"), 5, /"allow" is there twice/],

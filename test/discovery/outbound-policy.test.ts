@@ -50,7 +50,12 @@ test("times, retries and matches are as they were said", () => {
       { method: { type: { case: "unregistered", value: "PURGE" } } },
     ],
     backends: { kind: { case: "empty", value: {} } },
-    timeouts: { request: { seconds: 2n, nanos: 1 }, response: { seconds: -1n, nanos: 0 } },
+    timeouts: {
+      request: { seconds: 2n, nanos: 1 },
+      response: { seconds: -1n, nanos: 0 },
+      idle: { seconds: 1n, nanos: 0 },
+    },
+    allowL5dRequestHeaders: true,
     retry: {
       maxRetries: 1_000_000,
       conditions: { statusRanges: [{ start: 500, end: 599 }] },
@@ -68,6 +73,8 @@ test("times, retries and matches are as they were said", () => {
       backends: [{ service: "", weight: 1 }],
       requestTimeoutMs: 2_001,
       responseTimeoutMs: 0,
+      idleTimeoutMs: 1_000,
+      allowsFields: true,
       retry: {
         limit: 100,
         statuses: [{ from: 500, to: 599 }],

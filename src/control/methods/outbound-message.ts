@@ -58,16 +58,21 @@ function ruleOf(
   own: string,
   port: number,
 ): MessageInitShape<typeof HttpRoute_RuleSchema> {
-  const { backends, requestTimeoutMs, retry } = route;
+  const { allowsFields = false, backends, idleTimeoutMs = 0, requestTimeoutMs, retry } = route;
   // An empty list matches everything too, but Linkerd's own control plane always says it.
   const all = { path: { kind: { case: "prefix" as const, value: "/" } } };
   const rule = {
     matches: route.matches.length === 0 ? [all] : route.matches.map(matchOf),
     backends: { kind: distribution(own, backends, port) },
   };
+  const timeouts = {
+    ...(requestTimeoutMs > 0 ? { request: durationMessage(requestTimeoutMs) } : {}),
+    ...(idleTimeoutMs > 0 ? { idle: durationMessage(idleTimeoutMs) } : {}),
+  };
   return {
     ...rule,
-    ...(requestTimeoutMs > 0 ? { timeouts: { request: durationMessage(requestTimeoutMs) } } : {}),
+    ...(requestTimeoutMs + idleTimeoutMs > 0 ? { timeouts } : {}),
+    allowL5dRequestHeaders: allowsFields,
     ...(retry === null ? {} : { retry: retryOf(retry) }),
   };
 }

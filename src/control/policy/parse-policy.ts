@@ -4,7 +4,7 @@ import type { IdentityDefaults } from "../../mesh/identity.ts";
 import { parseServiceName } from "../../mesh/service-name.ts";
 import { identityIn } from "./names.ts";
 import { type Access, parseAccess, parseName } from "./parse-access.ts";
-import { parseRoutes, parseSplit } from "./parse-routes.ts";
+import { parseRoutes, parseSplit, SENDING_KEYS } from "./parse-routes.ts";
 import { MeshPolicy, type PortRule, type ServicePolicy } from "./policy.ts";
 import { type Item, Place, PolicyFault, quoted } from "./yaml-place.ts";
 
@@ -71,10 +71,8 @@ function serviceOf({ key, keyLine, value }: Item, defaults: IdentityDefaults): S
     "networks",
     "opaque",
     "ports",
-    "timeout",
-    "retries",
     "routes",
-    "split",
+    ...SENDING_KEYS,
     "announcers",
   ] as const;
   const fields = value.fields(keys, "what holds for the service");

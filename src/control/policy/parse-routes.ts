@@ -24,13 +24,32 @@ const IDEMPOTENT = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"];
 const METHOD = /^[A-Z0-9!#$%&'*+.^_`|~-]{1,32}$/;
 const SERVER_ERRORS = { from: 500, to: 599 };
 
-type Sending = Partial<Record<"timeout" | "retries" | "split", Place>>;
+/** What services and routes have in common. */
+export const SENDING_KEYS = [
+  "timeout",
+  "idle-timeout",
+  "allow-headers",
+  "retries",
+  "split",
+] as const;
+
+type Sending = Partial<Record<(typeof SENDING_KEYS)[number], Place>>;
 
 /** A route as it is written: `methods` are those that may be sent again. */
 type Written = {
   readonly timeoutMs: number;
+  readonly idleMs: number;
+  readonly allowsFields: boolean;
   readonly retries: { readonly retry: RetryPolicy; readonly methods: readonly string[] } | null;
   readonly split: readonly WeightedService[];
+};
+
+const NOTHING: Written = {
+  timeoutMs: 0,
+  idleMs: 0,
+  allowsFields: false,
+  retries: null,
+  split: [],
 };
 
 /** Returns all routes of a service in their order, the one for all requests last. */
@@ -38,7 +57,7 @@ export function parseRoutes(
   fields: Sending & { readonly routes?: Place },
   defaults: IdentityDefaults,
 ): readonly Route[] {
-  const base = parseSending(fields, { timeoutMs: 0, retries: null, split: [] }, defaults);
+  const base = parseSending(fields, NOTHING, defaults);
   const items = fields.routes?.list("routes") ?? [];
   if (items.length > ROUTES_MAX) fields.routes?.fail(`more than ${ROUTES_MAX} routes`);
   const own = items.flatMap((item) => parseRoute(item, base, defaults));
@@ -46,7 +65,7 @@ export function parseRoutes(
 }
 
 function parseRoute(place: Place, base: Written, defaults: IdentityDefaults): readonly Route[] {
-  const keys = ["path", "exact", "method", "timeout", "retries", "split"] as const;
+  const keys = ["path", "exact", "method", ...SENDING_KEYS] as const;
   const fields = place.fields(keys, "a route");
   if (fields.path !== undefined && fields.exact !== undefined) {
     fields.exact.fail("a route has path or exact, not both");
@@ -66,13 +85,16 @@ function parseRoute(place: Place, base: Written, defaults: IdentityDefaults): re
 }
 
 /** One route for what may be sent again and one for what may not. */
-function expand(match: RouteMatch, { timeoutMs, retries, split }: Written): readonly Route[] {
+function expand(match: RouteMatch, written: Written): readonly Route[] {
+  const { allowsFields, idleMs, timeoutMs, retries, split } = written;
   const isAll = match.path === null && match.method === null;
   const plain: Route = {
     ...DEFAULT_ROUTE,
     matches: isAll ? [] : [match],
     backends: split,
     requestTimeoutMs: timeoutMs,
+    ...(idleMs > 0 ? { idleTimeoutMs: idleMs } : {}),
+    ...(allowsFields ? { allowsFields } : {}),
   };
   if (retries === null) return [plain];
   const { methods, retry } = retries;
@@ -84,8 +106,11 @@ function expand(match: RouteMatch, { timeoutMs, retries, split }: Written): read
 /** What is not said is as `base`. */
 function parseSending(fields: Sending, base: Written, defaults: IdentityDefaults): Written {
   const { timeout, retries, split } = fields;
+  const idle = fields["idle-timeout"];
   return {
     timeoutMs: timeout === undefined ? base.timeoutMs : durationOf(timeout),
+    idleMs: idle === undefined ? base.idleMs : durationOf(idle),
+    allowsFields: fields["allow-headers"]?.flag() ?? base.allowsFields,
     retries: retries === undefined ? base.retries : parseRetries(retries),
     split: split === undefined ? base.split : parseSplit(split, defaults),
   };
