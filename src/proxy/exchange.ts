@@ -32,14 +32,12 @@
  * turn whichever is seen first counts: what arrived is read before timers are looked at.
  */
 
-import type { FieldSection } from "../codec/http1/field-section.ts";
 import type { RequestHead } from "../codec/http1/request-head.ts";
 import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import type { Protocol } from "./conveyance.ts";
 import { counterOfAnswer, isBad, isFailure, type ProxyErrorCode, statusOfTry } from "./errors.ts";
-import { grpcCodeOf, isBadCode, isFailureCode } from "./grpc-outcome.ts";
 import { Repeats } from "./repeats.ts";
 import type { ServiceRoute } from "./router.ts";
 import { isUnseen, saysItClosed } from "./told-by-sidecar.ts";
@@ -134,7 +132,7 @@ export class Exchange extends Repeats {
   onHead(head: ResponseHead, base: number, isEnd: boolean): void {
     let { status } = head;
     const isGrpc = this.request.isGrpc && status === 200;
-    if (isGrpc) this.#observeGrpc(head, base);
+    if (isGrpc) this.observeGrpc(head, base);
     else this.observe(isFailure(status), isBad(status));
     if (isGrpc ? isEnd : isFailure(status)) status = this.takeAdvice(head, base, isGrpc);
     if (this.endpoint?.speaks === "sidecar" && this.#isLostBehind(head, base)) return;
@@ -142,24 +140,6 @@ export class Exchange extends Repeats {
     this.hasResponded = true;
     this.#noteStatus(head.status);
     this.client.writeHead(head, base, isEnd);
-  }
-
-  /** A response that is only a head has its code; of others it comes in the trailers. */
-  #observeGrpc({ fields }: ResponseHead, base: number): void {
-    const code = grpcCodeOf(this.context.io.arena.bytes, base, fields);
-    if (code === -1) this.observe(false, null);
-    else this.observe(isFailureCode(code), isBadCode(code));
-  }
-
-  /** Trailers came, whose text is at `base`. */
-  onTrailers(fields: FieldSection, base: number): void {
-    if (!this.request.isGrpc) return;
-    const code = grpcCodeOf(this.context.io.arena.bytes, base, fields);
-    if (code === -1 || this.endpoint === null) return;
-    this.trial.end(this.endpoint, this.service, isBadCode(code));
-    const { balancer, io } = this.context;
-    const tookUs = io.loop.clock.nowUs - this.outcome.sentUs;
-    balancer.ended(this.endpoint, isFailureCode(code), tookUs, io.loop.clock.nowMs);
   }
 
   /** The response is a sidecar's, and says that the application's connection broke: once more. */

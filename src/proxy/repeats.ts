@@ -1,8 +1,13 @@
-/** Whether a request that came to nothing is sent again, because its route asks for it or without. */
+/**
+ * What a response says of its endpoint, and whether a request that came to nothing is sent again,
+ * because its route asks for it or without.
+ */
+import type { FieldSection } from "../codec/http1/field-section.ts";
 import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { Advice } from "./advice.ts";
 import { type Course, PLAIN_ROUTE } from "./course.ts";
 import { type ProxyErrorCode, statusOfTry } from "./errors.ts";
+import { grpcCodeOf, isBadCode, isFailureCode } from "./grpc-outcome.ts";
 import { RETRY_WAIT_MAX_MS } from "./limits.ts";
 import type { Responder } from "./sides.ts";
 import { Tries } from "./tries.ts";
@@ -33,6 +38,24 @@ export abstract class Repeats extends Tries {
     const { attempts, route } = this;
     if (route === null) return false;
     return attempts.hasOther(this.serviceNow(route).endpoints, this.endpoint);
+  }
+
+  /** A response that is only a head has its code; of others it comes in the trailers. */
+  protected observeGrpc({ fields }: ResponseHead, base: number): void {
+    const code = grpcCodeOf(this.context.io.arena.bytes, base, fields);
+    if (code === -1) this.observe(false, null);
+    else this.observe(isFailureCode(code), isBadCode(code));
+  }
+
+  /** Trailers came, whose text is at `base`. */
+  onTrailers(fields: FieldSection, base: number): void {
+    if (!this.request.isGrpc) return;
+    const code = grpcCodeOf(this.context.io.arena.bytes, base, fields);
+    if (code === -1 || this.endpoint === null) return;
+    this.trial.end(this.endpoint, this.service, isBadCode(code));
+    const { balancer, io } = this.context;
+    const tookUs = io.loop.clock.nowUs - this.outcome.sentUs;
+    balancer.ended(this.endpoint, isFailureCode(code), tookUs, io.loop.clock.nowMs);
   }
 
   /** Reads what a response says of when to come again; see Advice.read. */
