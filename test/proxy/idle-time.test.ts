@@ -109,13 +109,13 @@ async function publishAll(
 }
 
 test("backends that close idle connections cost no POST, and after learning no repeat", async () => {
-  const fixed = await publishAll("fixed", () => 200);
-  const random = await publishAll("random", () => 120 + Math.random() * 280);
+  const fixed = await publishAll("fixed", () => 400);
+  const random = await publishAll("random", () => 300 + Math.random() * 500);
   const keeps = await closing(() => 60_000);
   const specs = [...fixed.specs, ...random.specs];
   await rig.publish([...specs, { name: "keeps", at: [keeps] }]);
-  // Just when they are closed, and around it.
-  const [justThen, around] = [() => 196 + Math.random() * 8, () => 100 + Math.random() * 320];
+  // Just when they are closed, and around it. Much shorter, and a loaded machine is late by as much.
+  const [justThen, around] = [() => 396 + Math.random() * 8, () => 200 + Math.random() * 600];
   const all = async (method: string, times: number): Promise<number> => {
     const told = await Promise.all([
       steadily(fixed.names, method, justThen, times),
@@ -137,8 +137,8 @@ test("backends that close idle connections cost no POST, and after learning no r
     assert.is(keeps.accepted, before + 1, "now it is known");
   };
   const closed = async (): Promise<void> => {
-    const before = await all("POST", 6);
-    assert.is((await all("GET", 5)) - before, 0, "none had to be repeated");
+    const before = await all("POST", 5);
+    assert.is((await all("GET", 4)) - before, 0, "none had to be repeated");
   };
   await Promise.all([kept(), closed()]);
   for (const { at } of specs) for (const { server } of at) server.close();
