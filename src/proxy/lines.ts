@@ -15,7 +15,13 @@ import { Timer } from "../lib/timer-wheel.ts";
 import type { Service } from "../mesh/snapshot.ts";
 import type { Context } from "./context.ts";
 import type { ProxyErrorCode } from "./errors.ts";
-import { FAILFAST_MS, LINE_SWEEP_MS, LINE_WOKEN_MAX, QUEUE_MAX } from "./limits.ts";
+import {
+  FAILFAST_MS,
+  LINE_SHUT_SWEEP_MS,
+  LINE_SWEEP_MS,
+  LINE_WOKEN_MAX,
+  QUEUE_MAX,
+} from "./limits.ts";
 
 /**
  * What waiting does not mend: somebody is there who is not who it should be, or who has been waited for
@@ -89,10 +95,15 @@ export class Lines {
       line = new Line(service, sinceMs);
       this.#lines.set(service.name, line);
     }
+    const code = this.#enter(line, waiter);
     this.#arm();
+    return code;
+  }
+
+  #enter(line: Line, waiter: LineWaiter): ProxyErrorCode | null {
     if (line.isShut) return "unavailable";
     if (this.#waiting >= QUEUE_MAX) return "queue-full";
-    context.count("queue_waited");
+    this.#context.count("queue_waited");
     line.waiters.add(waiter);
     this.#waiting++;
     return null;
@@ -163,6 +174,8 @@ export class Lines {
 
   #arm(): void {
     const { clock, timers } = this.#context.io.loop;
-    if (this.#timer.deadlineMs === 0) timers.arm(this.#timer, clock.nowMs + LINE_SWEEP_MS);
+    const dueMs = clock.nowMs + (this.#waiting > 0 ? LINE_SWEEP_MS : LINE_SHUT_SWEEP_MS);
+    const { deadlineMs } = this.#timer;
+    if (deadlineMs === 0 || dueMs < deadlineMs) timers.arm(this.#timer, dueMs);
   }
 }

@@ -3,7 +3,13 @@ import type { Outlook } from "../../src/balancer/eligible.ts";
 import { TimerWheel } from "../../src/lib/timer-wheel.ts";
 import type { Endpoint, Service } from "../../src/mesh/snapshot.ts";
 import type { Context } from "../../src/proxy/context.ts";
-import { FAILFAST_MS, LINE_SWEEP_MS, LINE_WOKEN_MAX, QUEUE_MAX } from "../../src/proxy/limits.ts";
+import {
+  FAILFAST_MS,
+  LINE_SHUT_SWEEP_MS,
+  LINE_SWEEP_MS,
+  LINE_WOKEN_MAX,
+  QUEUE_MAX,
+} from "../../src/proxy/limits.ts";
 import { Lines, type LineWaiter } from "../../src/proxy/lines.ts";
 import { suite } from "../support/test.ts";
 
@@ -130,7 +136,7 @@ test("a line is shut when there was nobody for long, and then nobody waits", () 
   world.pass(60_000);
   assert.is(world.join(serviceOf("web")).refused, "unavailable");
   world.outlooks.set("web", "ready");
-  world.pass(2 * LINE_SWEEP_MS);
+  world.pass(LINE_SHUT_SWEEP_MS + 2 * LINE_SWEEP_MS);
   world.outlooks.set("web", "none");
   assert.is(world.join(serviceOf("web")).refused, null, "it is open again");
   assert.is(world.counts.get("failfast_entered"), 2);
@@ -202,7 +208,7 @@ test("of a service that is gone nothing is kept", () => {
   world.pass(FAILFAST_MS + 3 * LINE_SWEEP_MS);
   assert.is(world.join(serviceOf("web")).refused, "unavailable");
   world.services.delete("web");
-  world.pass(2 * LINE_SWEEP_MS);
+  world.pass(LINE_SHUT_SWEEP_MS + 2 * LINE_SWEEP_MS);
   assert.is(world.join(serviceOf("web")).refused, null);
 });
 

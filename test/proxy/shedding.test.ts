@@ -1,4 +1,5 @@
 import * as assert from "uvu/assert";
+import { IN_FLIGHT_MAX } from "../../src/proxy/limits.ts";
 import {
   DelayProbe,
   SAMPLE_EVERY_MS,
@@ -7,7 +8,12 @@ import {
   SHED_ENDS_MS,
   Shedding,
 } from "../../src/proxy/shedding.ts";
+import { eventually } from "../support/eventually.ts";
+import type { Field } from "../support/http2-fields.ts";
+import { Http2Peer } from "../support/http2-peer.ts";
+import { LoopRig } from "../support/loop-rig.ts";
 import { seeded } from "../support/random.ts";
+import { ask, originOf, VERSIONS } from "../support/routed-peers.ts";
 import { suite } from "../support/test.ts";
 
 const test = suite("proxy/shedding");
@@ -139,6 +145,58 @@ test("the probe measures its own wake-up, one at a time, and only while there is
   clockMs += SHED_DELAY_MS;
   probe.onTurn(2_000 + SHED_DELAY_MS, true);
   assert.equal(delays, [7.5, SHED_DELAY_MS], "its wait counts before it is over");
+});
+
+test("who is refused is told why, and what is under way goes on", async () => {
+  const rig = new LoopRig(3);
+  const origin = await originOf("http1", (_, path) => (path === "/slow" ? "silence" : 200));
+  const ip = Uint8Array.of(127, 0, 0, 1);
+  const endpoint = {
+    row: 0,
+    series: 10,
+    ip,
+    port: origin.port,
+    speaks: "http1",
+    peer: null,
+  } as const;
+  const rest = { series: 1, failure: null, routes: [] };
+  rig.publish([{ name: "web", endpoints: [endpoint], ...rest }]);
+  const peer = await Http2Peer.connect(rig.port("http2"));
+  const slow = peer.get("/slow");
+  await eventually(() => origin.requests.length === 1);
+  const { shedding } = rig.context;
+  shedding.refuses = () => true;
+  shedding.share = 0.5;
+  for (const version of VERSIONS) {
+    const told = await ask(version, rig.port(version), "web");
+    assert.is(told.status, 503);
+    assert.is(told.error, "this sidecar is overloaded");
+  }
+  const fields: Field[] = [["content-type", "application/grpc"]];
+  const call = await ask("http2", rig.port("http2"), "web", { method: "POST", fields });
+  assert.equal([call.status, call.grpcStatus], [200, "14"]);
+  assert.is(rig.count("shed_delay"), 3);
+  assert.is(rig.context.inFlight, 1, "the slow one");
+  shedding.share = 0;
+  assert.is((await ask("http1", rig.port("http1"), "web")).status, 200);
+  assert.is(rig.context.inFlight, 1);
+  peer.link.reset(slow, 8);
+  await eventually(() => rig.context.inFlight === 0);
+  peer.close();
+  assert.equal(rig.faults, []);
+  rig.stop();
+  await origin.close();
+});
+
+test("the limit of requests in flight is the process's, in equal shares", () => {
+  const rig = new LoopRig(4);
+  const { context } = rig;
+  assert.is(context.inFlightMax, IN_FLIGHT_MAX);
+  context.inFlight = IN_FLIGHT_MAX - 1;
+  assert.ok(context.enter());
+  assert.not(context.enter());
+  assert.is(context.tooMany, "overloaded");
+  rig.stop();
 });
 
 test.run();
