@@ -87,6 +87,7 @@ const NAMES = [
   "retry_budget_exceeded",
   "retry_forbidden",
   "endpoint_held",
+  "retried_unavailable",
   "endpoint_ejected",
   "endpoint_returned",
   "endpoint_trials",

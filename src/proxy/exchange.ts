@@ -136,7 +136,8 @@ export class Exchange extends Repeats {
     else this.observe(isFailure(status), isBad(status));
     if (isGrpc ? isEnd : isFailure(status)) status = this.takeAdvice(head, base, isGrpc);
     if (this.endpoint?.speaks === "sidecar" && this.#isLostBehind(head, base)) return;
-    if (this.course !== null && this.triesAgain(status)) return;
+    const hasPolicy = this.course !== null;
+    if (hasPolicy ? this.triesAgain(status) : status === 503 && this.goesElsewhere()) return;
     this.hasResponded = true;
     this.#noteStatus(head.status);
     this.client.writeHead(head, base, isEnd);

@@ -40,6 +40,20 @@ export abstract class Repeats extends Tries {
     return attempts.hasOther(this.serviceNow(route).endpoints, this.endpoint);
   }
 
+  /**
+   * Without a policy: 503 says that the endpoint cannot serve now, so what may be done twice goes to
+   * another one, once. Those that all answer so are told apart by the budget.
+   */
+  protected goesElsewhere(): boolean {
+    const { route, upstream } = this;
+    if (upstream === null || this.hasResponded || route?.isPool !== true) return false;
+    if (!this.#isWhole || !this.#hasOther || this.#advice.forbidsRetry) return false;
+    if (!this.mayRepeat(upstream)) return false;
+    this.context.count("retried_unavailable");
+    this.repeat("unavailable", false);
+    return true;
+  }
+
   /** A response that is only a head has its code; of others it comes in the trailers. */
   protected observeGrpc({ fields }: ResponseHead, base: number): void {
     const code = grpcCodeOf(this.context.io.arena.bytes, base, fields);

@@ -9,8 +9,8 @@ test.timeout(40_000);
 
 const RATE = 200;
 const SECONDS = 1;
-/** A backend that answers 503 does so to a few before it is left alone. */
-const TOLD_MAX = 60;
+/** A backend has what cannot be repeated only of a few before it is left alone. */
+const FAILED_MAX = 20;
 
 const rig = new FaultRig();
 test.before(() => rig.start(1));
@@ -21,10 +21,8 @@ for (const fault of FAULTS) {
     const report = await rig.run(fault, RATE, SECONDS, 100);
     const { failures, sent } = report.load;
     const seen = JSON.stringify(failures.slice(0, 5));
-    const told = failures.filter(({ why }) => why === "503 the backend's").length;
-    assert.is(report.unexcused - told, 0, seen);
-    assert.ok(told === 0 || fault.name === "answers 503", seen);
-    assert.ok(told < TOLD_MAX, `${told} of ${sent}`);
+    assert.is(report.unexcused, 0, seen);
+    assert.ok(failures.length < FAILED_MAX, `${failures.length} of ${sent}: ${seen}`);
     assert.ok(report.amplification <= 1.2, `${report.amplification}`);
     assert.is(report.load.ok + failures.length, sent);
   });

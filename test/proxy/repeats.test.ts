@@ -47,6 +47,27 @@ function sends(of: readonly Origin[]): number {
 for (const [client, speaks] of PAIRS) {
   const title = `${client} to ${speaks}`;
 
+  test(`${title}: a 503 goes to another endpoint, if it may be done twice and there is one`, async () => {
+    const [away, well] = await originsOf(speaks, [503, 200]);
+    if (away === undefined || well === undefined) throw new Error("no origins");
+    const name = await publish([away, well]);
+    const before = rig.count("retried_unavailable");
+    let told = 0;
+    for (let round = 0; round < 20; round++) {
+      const [get, post] = await Promise.all(
+        ["GET", "POST"].map((method) => ask(client, rig.port, name, { method })),
+      );
+      assert.is(get?.status, 200);
+      if (post?.status === 503) told++;
+    }
+    const again = rig.count("retried_unavailable") - before;
+    assert.is(away.requests.length, told + again, "what went elsewhere, and what may not");
+    assert.is(sends([away, well]), 40 + again);
+    const alone = await publish([away]);
+    assert.is((await ask(client, rig.port, alone)).status, 503);
+    assert.is(rig.count("retried_unavailable") - before, again);
+  });
+
   test(`${title}: what may be done twice goes to another endpoint, and what may not does not`, async () => {
     const seen = new Set<string>();
     const dieFirst = (_: number, path: string): Answer => {

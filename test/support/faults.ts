@@ -102,7 +102,7 @@ export const FAULTS: readonly Fault[] = [
 export type FaultReport = {
   readonly fault: string;
   readonly load: SteadyReport;
-  /** Failed requests but for those that were lost on the way to a backend and must not be repeated. */
+  /** Failed requests but for those that were with a backend and must not be repeated. */
   readonly unexcused: number;
   /** Requests at the backends for each that was sent. */
   readonly amplification: number;
@@ -168,7 +168,8 @@ export class FaultRig {
   }
 }
 
-/** Its bytes were on a backend that broke off, and it is not idempotent: nobody may repeat it. */
+/** It is not idempotent, and a backend that broke off or answered 503 had it: nobody may repeat it. */
 function isExcused({ method, why }: { method: string; why: string }): boolean {
-  return method === "POST" && (why === "cut" || why.includes("closed before a response"));
+  const isLost = why === "cut" || why.includes("closed before a response");
+  return method === "POST" && (isLost || why === "503 the backend's");
 }
