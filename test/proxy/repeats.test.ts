@@ -6,7 +6,7 @@ import { RETRIES_PER_SECOND_MIN, RETRIES_SAVED_MAX, TRIES_MAX } from "../../src/
 import { eventually } from "../support/eventually.ts";
 import { requestFields } from "../support/http2-fields.ts";
 import { Http2Peer, http2Origin } from "../support/http2-peer.ts";
-import { rawOrigin } from "../support/raw.ts";
+import { rawOrigin, send } from "../support/raw.ts";
 import { type Answer, ask, type Origin, originOf, PAIRS } from "../support/routed-peers.ts";
 import { type RoutedRig, startRouted } from "../support/routed-rig.ts";
 import { suite } from "../support/test.ts";
@@ -134,6 +134,56 @@ for (const [what, text] of [
     assert.is(asked, 1);
   });
 }
+
+test("not after 100 Continue, for then the client has sent its content", async () => {
+  let asked = 0;
+  const origin = await rawOrigin((socket, received) => {
+    if (!received.endsWith("\r\n\r\n")) return;
+    asked++;
+    socket.end("HTTP/1.1 100 Continue\r\n\r\n");
+  });
+  origins.push(origin);
+  const name = await publish([origin]);
+  const head = `PUT / HTTP/1.1\r\nHost: ${name}\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n`;
+  const { text } = await send(rig.port, head, { until: (told) => told.includes(" 502 ") });
+  assert.match(text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 502 /);
+  assert.is(asked, 1);
+});
+
+test("a response that comes early and breaks off is passed on, and not asked for again", async () => {
+  let asked = 0;
+  const origin = await rawOrigin((socket, received) => {
+    if (!received.includes("\r\n\r\n") || asked > 0) return;
+    asked++;
+    socket.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nearly", () =>
+      socket.resetAndDestroy(),
+    );
+  });
+  origins.push(origin);
+  const name = await publish([origin]);
+  const head = `PUT / HTTP/1.1\r\nHost: ${name}\r\nContent-Length: 100000\r\n\r\nabc`;
+  const { text, end } = await send(rig.port, head);
+  assert.is.not(end, "timeout");
+  assert.ok(text === "" || /^HTTP\/1\.1 (?:200 OK|502 )/.test(text), text);
+  assert.is(asked, 1);
+  await rig.idle();
+});
+
+test("an upgrade whose connection dies is asked for once more", async () => {
+  let asked = 0;
+  const origin = await rawOrigin((socket, received) => {
+    if (!received.endsWith("\r\n\r\n")) return;
+    if (asked++ === 0) return void socket.destroy();
+    socket.write("HTTP/1.1 101 Switching\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\nhello");
+  });
+  origins.push(origin);
+  const name = await publish([origin]);
+  const head = `GET / HTTP/1.1\r\nHost: ${name}\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n`;
+  const { text } = await send(rig.port, head, { until: (told) => told.endsWith("hello") });
+  assert.match(text, /^HTTP\/1\.1 101 /);
+  assert.is(asked, 2);
+  await rig.idle();
+});
 
 test("retries that nobody asked for are in the budget", async () => {
   const both = await originsOf("http1", ["die", "die"]);
