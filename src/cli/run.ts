@@ -64,7 +64,7 @@ export async function startSidecar(
   onDrain: () => void = () => {},
 ): Promise<Sidecar> {
   const ground = await prepare(config, log);
-  const { arena, folder, identity, listeners, member, memory, counters, series, nowMs } = ground;
+  const { arena, identity, listeners, member, memory, counters, series, nowMs } = ground;
   let isStarted = false;
   const registry = new Registry({
     memory,
@@ -96,16 +96,12 @@ export async function startSidecar(
     onTap: (batch, onRead) => taps.take(batch, onRead),
   });
   const bound = describeBound(listeners, formatHostPort(config.admin.host, adminServer.port));
-  const rest = { member, memory, registry, taps, adminServer, identity, folder };
-  const drain = new Drain({ log, threads, onBegin: onDrain, ...rest });
+  const parts = { ...ground, registry, threads, taps, log };
+  const drain = new Drain({ ...parts, adminServer, onBegin: onDrain });
   const deps = adminDeps({
-    ...ground,
-    registry,
-    threads,
+    ...parts,
     config,
-    log,
     bound,
-    taps,
     isReady: () => isStarted && !drain.isBegun,
     shutdown: () => stopRequested(),
   });
