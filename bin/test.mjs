@@ -12,7 +12,7 @@ const HEAD_LINES = 12;
 
 const words = process.argv.slice(2);
 const runtime = takeFlag(words, "--runtime", null);
-const jobs = Number(takeFlag(words, "--jobs", "2"));
+const jobs = Number(takeFlag(words, "--jobs", "3"));
 if (!(jobs >= 1)) fail("--jobs: expected a number from 1");
 const unknown = words.find((word) => word.startsWith("-"));
 if (unknown) fail(`unknown flag ${unknown}: expected WORDS, --runtime bun|deno or --jobs N`);
