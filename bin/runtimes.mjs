@@ -15,7 +15,7 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
  */
 export const denoPermissions = [
   ...["--no-prompt", "--deny-import", "--allow-ffi", "--allow-net", "--allow-env", "--allow-run"],
-  ...["--allow-read", "--allow-write", "--allow-sys=networkInterfaces"],
+  ...["--allow-read", "--allow-write", "--allow-sys=networkInterfaces,uid"],
 ];
 
 /** Tests look into /proc themselves. */

@@ -71,7 +71,11 @@ const LINKERD: readonly [file: DescFile, message: string, fields: string][] = [
   [file_outbound, "ProxyProtocol", "detect=1 opaque=2 http1=3 http2=4"],
   [file_outbound, "ProxyProtocol.Detect", "timeout=1 opaque=2 http1=3 http2=4"],
   [file_outbound, "HttpRoute", "metadata=1 rules=3"],
-  [file_outbound, "HttpRoute.Rule", "matches=1 backends=3 timeouts=5 retry=6"],
+  [
+    file_outbound,
+    "HttpRoute.Rule",
+    "matches=1 backends=3 timeouts=5 retry=6 allow_l5d_request_headers=7",
+  ],
   [file_outbound, "HttpRoute.Distribution", "empty=1 first_available=2 random_available=3"],
   [file_outbound, "HttpRoute.WeightedRouteBackend", "backend=1 weight=2"],
   [
