@@ -5,7 +5,9 @@
  *
  * Nothing is ejected without a better one to go to: at least one other endpoint must be in use that does
  * not fail alike, and no more than EJECTED_SHARE_MAX of a pool may be out. When all of a service fail
- * (what they depend on is down, or somebody sends requests that nobody can answer) all stay.
+ * (what they depend on is down, or somebody sends requests that nobody can answer) all stay. The same share
+ * bounds how many are left alone because they asked for it: whoever can make an endpoint say so, 429 to one
+ * client that asks too often, could else have all the others' requests meet at the last one.
  */
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
@@ -14,7 +16,7 @@ import { afterFailure, afterSuccess, isAiling, isBad, WINDOW_MS } from "./health
 import { elapsedMs } from "./peak-ewma.ts";
 
 /**
- * The share of a pool, rounded up, that may be out at once, ejected or out of reach. Those that are left
+ * The share of a pool, rounded up, that may be out at once: ejected, held or out of reach. Those that are left
  * get up to twice their load, three times in a pool of three. When more fail than that it is the service
  * rather than some of its endpoints. Envoy has 10 %, which is too little where pools are small; Linkerd
  * has no limit, and answers 503 when all are out.
@@ -65,7 +67,7 @@ export class Breaker {
     const next = eject(circuit, nowMs, this.#random);
     if (!this.#rows.moveCircuit(row, circuit, next)) return;
     // Two workers may have ejected two at once, each when one was allowed: at least one of them sees it.
-    if (this.#outOf(service.endpoints) > outMax(service.endpoints.length)) {
+    if (this.#outWith(row, service.endpoints, nowMs) > outMax(service.endpoints.length)) {
       this.#rows.moveCircuit(row, next, circuit);
       return;
     }
@@ -75,6 +77,13 @@ export class Breaker {
   /** A trial came to nothing by which the endpoint could be judged: its client went away, say. */
   untold(endpoint: Endpoint, trial: number, nowMs: number): void {
     this.#rows.moveCircuit(endpoint.row, trial, giveBack(trial, nowMs));
+  }
+
+  /** Leaves it alone for `waitMs`, as it asked. False: too many of its pool are out. */
+  hold({ row }: Endpoint, { endpoints }: Service, waitMs: number, nowMs: number): boolean {
+    const may = this.#outWith(row, endpoints, nowMs) <= endpoints.length * EJECTED_SHARE_MAX;
+    if (may) this.#rows.hold(row, nowMs + waitMs);
+    return may;
   }
 
   #passed(endpoint: Endpoint, trial: number, service: Service, nowMs: number): void {
@@ -101,29 +110,31 @@ export class Breaker {
     return elapsedMs(nowMs, this.#rows.healthMs(row)) > WINDOW_MS;
   }
 
-  /** With `row` there are not too many out, and somebody is left who fares better. */
+  /** With `row` not too many are out, and somebody is left who fares better. */
   #mayEject(endpoints: readonly Endpoint[], row: number, nowMs: number): boolean {
-    if (this.#outOf(endpoints) + 1 > outMax(endpoints.length)) return false;
+    if (this.#outWith(row, endpoints, nowMs) > outMax(endpoints.length)) return false;
     for (let i = 0; i < endpoints.length; i++) {
       const other = endpoints[i]?.row ?? row;
-      if (other === row || this.#isOut(other)) continue;
+      if (other === row || this.#isOut(other, nowMs)) continue;
       const isWell = this.#isWindowOver(other, nowMs) || !isAiling(this.#rows.health(other));
       if (isWell) return true;
     }
     return false;
   }
 
-  #outOf(endpoints: readonly Endpoint[]): number {
-    let out = 0;
+  /** How many are out, `row` among them. */
+  #outWith(row: number, endpoints: readonly Endpoint[], nowMs: number): number {
+    let out = 1;
     for (let i = 0; i < endpoints.length; i++) {
-      const row = endpoints[i]?.row ?? -1;
-      if (row !== -1 && this.#isOut(row)) out++;
+      const other = endpoints[i]?.row ?? row;
+      if (other !== row && this.#isOut(other, nowMs)) out++;
     }
     return out;
   }
 
-  #isOut(row: number): boolean {
-    return !isClosed(this.#rows.circuit(row)) || this.#rows.failures(row) !== 0;
+  #isOut(row: number, nowMs: number): boolean {
+    const rows = this.#rows;
+    return !isClosed(rows.circuit(row)) || rows.failures(row) !== 0 || rows.heldMs(row, nowMs) > 0;
   }
 }
 

@@ -74,12 +74,13 @@ export abstract class Repeats extends Tries {
 
   /** Reads what a response says of when to come again; see Advice.read. */
   protected takeAdvice(head: ResponseHead, base: number, isGrpc: boolean): number {
-    const { endpoints, io } = this.context;
+    const { endpoint, service } = this;
+    const { breaker, io } = this.context;
     const status = this.#advice.read(io.arena.bytes, base, head, isGrpc, Date.now());
     const { waitMs } = this.#advice;
-    if (waitMs > 0 && this.endpoint !== null) {
+    if (waitMs === 0 || endpoint === null || service === null) return status;
+    if (breaker.hold(endpoint, service, waitMs, io.loop.clock.nowMs)) {
       this.context.count("endpoint_held");
-      endpoints.hold(this.endpoint.row, io.loop.clock.nowMs + waitMs);
     }
     return status;
   }

@@ -53,6 +53,24 @@ test("an endpoint that fails in a row is ejected, whichever workers see it", () 
   assert.not(isDue(rows.circuit(1), 1_000 + EJECTED_MIN_MS - 1));
 });
 
+test("no more than half of a pool is left alone because it asked for that, the ejected among them", () => {
+  for (const [count, most] of [
+    [1, 0],
+    [2, 1],
+    [3, 1],
+    [10, 5],
+    [300, 150],
+  ] as const) {
+    const { breaker, endpoints, fail, out, rows, service } = pool(count, `hold ${count}`);
+    if (count === 10) fail(9, CONSECUTIVE_MAX, 1_000);
+    for (const each of endpoints) breaker.hold(each, service, 5_000, 1_000);
+    const held = endpoints.filter(({ row }) => rows.heldMs(row, 1_000) > 0);
+    const all = new Set([...held.map(({ row }) => row), ...out()]);
+    assert.is(all.size, most, `${count}`);
+    for (const each of held) assert.ok(breaker.hold(each, service, 9_000, 1_000), "for longer");
+  }
+});
+
 test("a good answer ends a row, and while all is well nothing is written", () => {
   const { breaker, fail, out, rows, service } = pool(3, "good");
   breaker.good(endpoint(0), 0, service, 5);

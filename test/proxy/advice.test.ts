@@ -69,12 +69,39 @@ test("Retry-After holds the endpoint, within a bound of ours", async () => {
     [500, "Retry-After: 20\r\n", 0, 0],
     [200, "Retry-After: 20\r\n", 0, 0],
   ] as const) {
-    const at = await saying(status, lines);
-    const name = await publish([at]);
-    assert.is((await ask("http1", rig.port, name)).status, status, lines);
-    const heldMs = rig.heldMs(at.port);
+    const pair = [await saying(status, lines), await saying(status, lines)];
+    const name = await publish(pair);
+    assert.is((await ask("http1", rig.port, name, { method: "POST" })).status, status, lines);
+    const heldMs = Math.max(...pair.map(({ port }) => rig.heldMs(port)));
     assert.ok(heldMs >= min && heldMs <= max, `${status} ${lines}: ${heldMs} ms`);
   }
+});
+
+test("one client that is told to come later does not have the others meet at one endpoint", async () => {
+  const taken = [0, 0, 0, 0];
+  const at = await Promise.all(
+    taken.map(async (_, i) => {
+      const origin = await originOf(
+        "http1",
+        (_before, path) => {
+          if (path === "/greedy") return 429;
+          taken[i] = (taken[i] ?? 0) + 1;
+          return 200;
+        },
+        "Retry-After: 60\r\n",
+      );
+      origins.push(origin);
+      return origin;
+    }),
+  );
+  const name = await publish(at);
+  const greedy = { method: "POST", path: "/greedy" };
+  for (let i = 0; i < 40; i++) await ask("http1", rig.port, name, greedy);
+  assert.is(at.filter(({ port }) => rig.heldMs(port) > 0).length, 2);
+  for (let i = 0; i < 5; i++) {
+    await Promise.all(Array.from({ length: 20 }, () => ask("http1", rig.port, name)));
+  }
+  assert.is(taken.filter((count) => count >= 20).length, 2, taken.join(" "));
 });
 
 test("who is held is not asked while there are others", async () => {

@@ -32,15 +32,22 @@ export type Origin = {
   close(): Promise<void>;
 };
 
-/** Starts an origin; `answer` is told how many whole requests came before this one. */
+/**
+ * Starts an origin; `answer` is told how many whole requests came before this one. `lines` are said with
+ * each status by one of HTTP/1.
+ */
 export function originOf(
   speaks: Version,
   answer: (before: number, path: string) => Answer,
+  lines = "",
 ): Promise<Origin> {
-  return speaks === "http1" ? origin1(answer) : origin2(answer);
+  return speaks === "http1" ? origin1(answer, lines) : origin2(answer);
 }
 
-async function origin1(answer: (before: number, path: string) => Answer): Promise<Origin> {
+async function origin1(
+  answer: (before: number, path: string) => Answer,
+  lines: string,
+): Promise<Origin> {
   const requests: string[] = [];
   let givenUp = 0;
   const origin = await recordingOrigin((request, socket) => {
@@ -48,7 +55,7 @@ async function origin1(answer: (before: number, path: string) => Answer): Promis
     const how = answer(requests.push(`${method} ${target} ${content}`) - 1, target);
     if (typeof how === "number") {
       const text = method === "HEAD" ? "" : `${how}`;
-      return `HTTP/1.1 ${how} Told\r\nContent-Length: 3\r\n\r\n${text}`;
+      return `HTTP/1.1 ${how} Told\r\n${lines}Content-Length: 3\r\n\r\n${text}`;
     }
     if (how === "break" || how === "die") socket.destroy();
     else socket.once("close", () => givenUp++);
