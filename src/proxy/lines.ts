@@ -9,7 +9,8 @@
  * While the line is open the first in it is sent to see whether an endpoint is back, whenever one may
  * be tried. Shut, nobody waits any more: who comes is told at once, but for the one who may try an
  * endpoint. So a service that is away costs each request nothing, and is used again as soon as one
- * request gets through.
+ * request gets through. A line that nobody comes to for as long is forgotten: what was known of the service
+ * is old by then, and who comes next waits like the first.
  */
 import { Timer } from "../lib/timer-wheel.ts";
 import type { Service } from "../mesh/snapshot.ts";
@@ -49,6 +50,8 @@ class Line {
   readonly waiters = new Set<LineWaiter>();
   /** Monotonic milliseconds: since when there is nobody. */
   readonly sinceMs: number;
+  /** … and when somebody came last, or waited in vain. */
+  askedMs = 0;
   isShut = false;
 
   constructor(service: Service, sinceMs: number) {
@@ -95,6 +98,7 @@ export class Lines {
       line = new Line(service, sinceMs);
       this.#lines.set(service.name, line);
     }
+    line.askedMs = nowMs;
     const code = this.#enter(line, waiter);
     this.#arm();
     return code;
@@ -137,12 +141,13 @@ export class Lines {
     }
   }
 
-  /** Nothing is to be remembered of it: it is open and empty, or somebody is available again. */
+  /** Nothing is to be remembered of it: nobody asks any more, or somebody is available again. */
   #isOver(line: Line): boolean {
     const { balancer, directory, io } = this.#context;
-    if (!directory.has(line.service)) return true;
+    const { nowMs } = io.loop.clock;
+    if (!directory.has(line.service) || nowMs - line.askedMs >= FAILFAST_MS) return true;
     const { endpoints } = directory.current(line.service);
-    return balancer.outlook(endpoints, io.loop.clock.nowMs) === "ready";
+    return balancer.outlook(endpoints, nowMs) === "ready";
   }
 
   /** Not all at once: an endpoint that has just come back would be met by all who waited. */
@@ -157,6 +162,7 @@ export class Lines {
   #shut(line: Line): void {
     if (line.isShut) return;
     line.isShut = true;
+    line.askedMs = this.#context.io.loop.clock.nowMs;
     this.#context.count("failfast_entered");
     for (const waiter of [...line.waiters]) this.#dismiss(line, waiter, "failfast");
   }

@@ -133,13 +133,28 @@ test("a line is shut when there was nobody for long, and then nobody waits", () 
   assert.equal([first.told, second.told], [["failfast"], ["failfast"]]);
   assert.is(world.join(serviceOf("web")).refused, "unavailable");
   assert.is(world.join(serviceOf("other")).refused, null);
-  world.pass(60_000);
-  assert.is(world.join(serviceOf("web")).refused, "unavailable");
+  for (let i = 0; i < 20; i++) {
+    world.pass(FAILFAST_MS - LINE_SHUT_SWEEP_MS);
+    assert.is(world.join(serviceOf("web")).refused, "unavailable");
+  }
   world.outlooks.set("web", "ready");
   world.pass(LINE_SHUT_SWEEP_MS + 2 * LINE_SWEEP_MS);
   world.outlooks.set("web", "none");
   assert.is(world.join(serviceOf("web")).refused, null, "it is open again");
   assert.is(world.counts.get("failfast_entered"), 2);
+});
+
+test("a shut line that nobody came to for a while is forgotten", () => {
+  const world = new World();
+  world.join(serviceOf("web"));
+  world.pass(FAILFAST_MS + 3 * LINE_SWEEP_MS);
+  assert.is(world.join(serviceOf("web")).refused, "unavailable");
+  world.pass(FAILFAST_MS + LINE_SHUT_SWEEP_MS + 2 * LINE_SWEEP_MS);
+  const late = world.join(serviceOf("web"));
+  assert.is(late.refused, null, "it may have been back for hours");
+  world.outlooks.set("web", "ready");
+  world.pass(2 * LINE_SWEEP_MS);
+  assert.equal(late.told, ["available"]);
 });
 
 test("nobody waits beyond its own time", () => {
