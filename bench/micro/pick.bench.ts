@@ -6,7 +6,7 @@ import { EndpointRows } from "../../src/shared/endpoint-rows.ts";
 import { allocate } from "../../src/shared/memory.ts";
 import { measure } from "./measure.ts";
 
-const WORKERS = 2;
+const WORKERS = 4;
 const BATCH = 50_000;
 const NONE: readonly Endpoint[] = [];
 /** Calls in one millisecond of the worker's clock, about as many as requests. */
@@ -36,8 +36,9 @@ for (const count of [3, 30, 300]) {
     const chosen = balancer.pick(endpoints, nowMs, NONE);
     if (chosen === null) return null;
     balancer.acquire(chosen, nowMs);
+    balancer.answered(chosen);
     balancer.observe(chosen, 900 + (i & 255), nowMs);
-    balancer.release(chosen, false);
+    balancer.release(chosen, true);
     return chosen;
   });
   for (const endpoint of endpoints) rows.fail(endpoint.row, 1_000, 60_000);

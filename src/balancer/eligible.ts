@@ -22,6 +22,7 @@ export const RETRY_EARLY_MS = 500;
 
 /** It can be connected to, did not ask to be left alone, and is not ejected. */
 export function eligibilityOf(rows: EndpointRows, row: number, nowMs: number): Eligibility {
+  if (rows.isUsual(row)) return "eligible";
   const circuit = rows.circuit(row);
   const isAway = rows.failures(row) !== 0;
   if (rows.heldMs(row, nowMs) > 0) return "not";

@@ -56,19 +56,22 @@ export class Loads {
     const pending = rows.pending(row);
     if (tuning.by === "pending") return loadUs(1, pending, view.weightAt(index), 0);
     if (!tuning.leansOnPool) return this.#plainLoad(view, index, row, pending, nowMs);
-    const expected = this.#expectedUs(view, row, pending, nowMs);
-    const failing = rows.failing(row);
     const trialAtMs = rows.trialAtMs(row);
+    const expected = this.#expectedUs(view, row, pending, trialAtMs, nowMs);
+    const failing = rows.failing(row);
     const isSuspect =
       expected > tuning.outlierRatio * view.medianUs ||
       failing - view.failingFloor > tuning.failingMargin;
     if (isSuspect) {
       if (this.#isTrial(view, row, trialAtMs, nowMs)) return TRIAL;
       this.isAside = true;
-    } else if (trialAtMs !== 0) this.#welcome(row, trialAtMs, nowMs);
-    const ramp = this.#ramp(view, row, nowMs);
-    if (ramp < 1 && this.#random() > ramp * UINT32) this.isAside = true;
-    const weight = view.weightAt(index) * ramp;
+    } else if (trialAtMs !== 0) this.#welcome(view, row, trialAtMs, nowMs);
+    let weight = view.weightAt(index);
+    if (view.isRamping) {
+      const ramp = this.#ramp(view, row, nowMs);
+      if (ramp < 1 && this.#random() > ramp * UINT32) this.isAside = true;
+      weight *= ramp;
+    }
     return loadUs(expected, pending, weight, failing / FAILING_ONE);
   }
 
@@ -96,10 +99,16 @@ export class Loads {
     return loadUs(latencyUs, pending, view.weightAt(index), 0);
   }
 
-  #expectedUs(view: PoolView, row: number, pending: number, nowMs: number): number {
+  #expectedUs(
+    view: PoolView,
+    row: number,
+    pending: number,
+    trialAtMs: number,
+    nowMs: number,
+  ): number {
     const rows = this.#rows;
     // Of one that is set aside nothing is forgotten: it is a trial that tells whether it is well.
-    const elapsed = rows.trialAtMs(row) === 0 ? elapsedMs(nowMs, rows.stampMs(row)) : 0;
+    const elapsed = trialAtMs === 0 ? elapsedMs(nowMs, rows.stampMs(row)) : 0;
     const estimate = estimateUs(rows.costUs(row), elapsed, view.medianUs);
     if (pending === 0 || !this.#tuning.countsSilence) return estimate;
     return expectedUs(estimate, rows.silentMs(row, nowMs));
@@ -124,12 +133,13 @@ export class Loads {
   }
 
   /** It is as good as the others again. */
-  #welcome(row: number, trialAtMs: number, nowMs: number): void {
+  #welcome(view: PoolView, row: number, trialAtMs: number, nowMs: number): void {
     const rows = this.#rows;
     if (!rows.moveTrial(row, trialAtMs, null)) return;
     // What it did to be set aside is not forgotten at once: one that flaps is tried ever less often.
     rows.noteTrial(row, rows.trials(row) >> 1, nowMs);
     rows.join(row, nowMs - this.#tuning.rampMs * WELCOME_PART);
+    view.isRamping = true;
   }
 
   #ramp(view: PoolView, row: number, nowMs: number): number {
@@ -163,12 +173,21 @@ export class Loads {
       this.#sample[i] = rows.failing(row);
     }
     view.rampMax = rampMax;
+    view.isRamping = this.#isRamping(endpoints, nowMs);
     view.failingFloor = rankOf(this.#sample, looks, looks >> 2);
     view.medianUs = this.#medianUs(view, nowMs, true);
     const tookMs = nowMs - view.refreshedMs;
     view.ratePerMs = tookMs > 10 * REFRESH_MS ? 0 : view.picks / tookMs;
     view.picks = 0;
     view.refreshedMs = nowMs;
+  }
+
+  #isRamping(endpoints: readonly Endpoint[], nowMs: number): boolean {
+    for (let i = 0; i < endpoints.length; i++) {
+      const ageMs = (nowMs - this.#rows.joinedMs(endpoints[i]?.row ?? 0)) >>> 0;
+      if (ageMs < this.#tuning.rampMs) return true;
+    }
+    return false;
   }
 
   /** Returns the median of what is expected of the endpoints that something is known of. */
@@ -183,7 +202,10 @@ export class Loads {
       const costUs = rows.costUs(row);
       if (costUs === 0 && pending === 0) continue;
       if (costUs === 0 && !leans) continue;
-      this.#sample[known++] = leans ? this.#expectedUs(view, row, pending, nowMs) : costUs;
+      const trialAtMs = rows.trialAtMs(row);
+      this.#sample[known++] = leans
+        ? this.#expectedUs(view, row, pending, trialAtMs, nowMs)
+        : costUs;
     }
     return known === 0 ? view.medianUs : rankOf(this.#sample, known, (known - 1) >> 1);
   }

@@ -29,6 +29,8 @@ export class PoolView {
   failingFloor = 0;
   /** How far the oldest endpoint has come in its ramp: the others' are relative to it. */
   rampMax = 1;
+  /** Some endpoint is new, or was welcomed back. */
+  isRamping = true;
   /** Of a large pool a stretch is looked at, another one each time. */
   sampledFrom = 0;
   refreshedMs = Number.NEGATIVE_INFINITY;

@@ -2,7 +2,7 @@
  * What an endpoint is expected to take, and what that makes of its load. Pure; microseconds for
  * costs, milliseconds for time. "Median" is that of the pool's estimates, see pool-view.ts.
  */
-import { DECAY_MS } from "./peak-ewma.ts";
+import { leftAfter } from "./peak-ewma.ts";
 
 /**
  * Less silence than this says nothing: our own turns last that long now and then, and then all
@@ -21,8 +21,7 @@ const FAILING_FACTOR = 8;
  */
 export function estimateUs(costUs: number, elapsedMs: number, medianUs: number): number {
   if (costUs === 0) return medianUs;
-  if (elapsedMs === 0) return costUs;
-  return medianUs + (costUs - medianUs) * Math.exp(-elapsedMs / DECAY_MS);
+  return medianUs + (costUs - medianUs) * leftAfter(elapsedMs);
 }
 
 /** Returns what is to be expected of an endpoint that has been silent for `silentMs`: at least that. */

@@ -2,7 +2,8 @@
  * What is in flight to each endpoint, in a region of each worker's own: it has one writer, it cannot
  * lose an update, and a dead worker's share is given back exactly, by zeroing its region. One shared
  * word is faster under contention, up to twice (7 to 65 ns per request on Bun,
- * bench/micro/pending.bench.ts), but keeps a dead worker's share for ever.
+ * bench/micro/pending.bench.ts), but keeps a dead worker's share for ever. Reads are plain, see
+ * endpoint-rows.ts.
  */
 import { ENDPOINTS_MAX, InFlight } from "./layout.ts";
 import type { Memory, Words } from "./memory.ts";
@@ -26,7 +27,7 @@ export class InFlightRows {
     let sum = 0;
     let word = this.#inFlight + row * InFlight.$stride + InFlight.pending;
     for (let worker = 0; worker < this.#workers; worker++) {
-      sum += Atomics.load(this.#words, word);
+      sum += this.#words[word] ?? 0;
       word += WORKER_WORDS;
     }
     return sum;
@@ -40,8 +41,8 @@ export class InFlightRows {
     let longestMs = 0;
     let word = this.#inFlight + row * InFlight.$stride;
     for (let worker = 0; worker < this.#workers; worker++) {
-      if (Atomics.load(this.#words, word + InFlight.unanswered) > 0) {
-        const sinceMs = Atomics.load(this.#words, word + InFlight.waitingSinceMs);
+      if ((this.#words[word + InFlight.unanswered] ?? 0) > 0) {
+        const sinceMs = this.#words[word + InFlight.waitingSinceMs] ?? 0;
         longestMs = Math.max(longestMs, (nowMs - sinceMs) | 0);
       }
       word += WORKER_WORDS;
@@ -68,7 +69,7 @@ export class InFlightRows {
     const word = this.#wordOf(row, worker);
     if (this.#add(word + InFlight.unanswered, -1) <= 0) return;
     // Which of the others is the oldest is not known. It is not younger than the last one.
-    const sentMs = Atomics.load(this.#words, word + InFlight.sentMs);
+    const sentMs = this.#words[word + InFlight.sentMs] ?? 0;
     Atomics.store(this.#words, word + InFlight.waitingSinceMs, sentMs);
   }
 
@@ -89,7 +90,7 @@ export class InFlightRows {
 
   /** There is one writer. Returns the new count. */
   #add(word: number, by: 1 | -1): number {
-    const count = Atomics.load(this.#words, word) + by;
+    const count = (this.#words[word] ?? 0) + by;
     Atomics.store(this.#words, word, count);
     return count;
   }
