@@ -4,11 +4,19 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import process from "node:process";
+import { type BalanceOptions, runBalance, runBalanceSim } from "./balance/command.ts";
 import { killChildrenOnExit, LOAD_CORE, PROXY_CORE } from "./child.ts";
 import { describeEnvironment } from "./environment.ts";
 import { makeIdentities } from "./identities.ts";
 import { interleave, type ScenarioResult, type Setting } from "./interleave.ts";
-import { type Options, readOptions, type ScenarioName, USAGE } from "./options.ts";
+import {
+  type ComparisonName,
+  isComparison,
+  type Options,
+  readOptions,
+  type ScenarioName,
+  USAGE,
+} from "./options.ts";
 import { startOrigin } from "./origin.ts";
 import { findProgram } from "./programs.ts";
 import { SERVICE } from "./proxies/outrigger.ts";
@@ -53,6 +61,15 @@ async function runAll(options: Options, directory: string): Promise<boolean> {
   const outPath = options.outPath ?? localResultsPath();
   const write = resultsWriter(outPath, timing, environment);
   const style: TableStyle = options.isMarkdown ? "markdown" : "plain";
+  console.log(renderEnvironment(environment));
+  let isGood = true;
+  const balance = balanceOptions(options);
+  if (options.scenarios.includes("balance-sim")) isGood &&= runBalanceSim(balance, onProgress);
+  if (options.scenarios.includes("balance")) {
+    isGood = (await runBalance(balance, write, onProgress)) && isGood;
+  }
+  const comparisons = options.scenarios.filter(isComparison);
+  if (comparisons.length === 0) return isGood;
   const origin = await startOrigin(directory);
   const setting: Setting = {
     contenders: options.contenders,
@@ -64,10 +81,8 @@ async function runAll(options: Options, directory: string): Promise<boolean> {
     onSample: write,
     onProgress,
   };
-  console.log(renderEnvironment(environment));
   const results: ScenarioResult[] = [];
-  let isGood = true;
-  for (const name of options.scenarios) {
+  for (const name of comparisons) {
     if (name === "micro") {
       const result = await runMicro(options.runtimes, options.repeats, write, onProgress);
       console.log(renderMicro(result, options.runtimes, style));
@@ -87,7 +102,7 @@ async function runAll(options: Options, directory: string): Promise<boolean> {
 }
 
 async function scenarioFor(
-  name: Exclude<ScenarioName, "micro">,
+  name: Exclude<ComparisonName, "micro">,
   options: Options,
   earlier: readonly ScenarioResult[],
   setting: Setting,
@@ -118,6 +133,16 @@ async function scenarioFor(
   }
 }
 
+function balanceOptions(options: Options): BalanceOptions {
+  const { balancers, runtimes, svgPath, warmUpSeconds, worlds } = options;
+  return {
+    ...{ balancers, runtimes, svgPath, warmUpSeconds, worlds },
+    repeats: options.isRepeatGiven ? options.repeats : 1,
+    seconds: options.isLengthGiven ? options.seconds : null,
+    style: options.isMarkdown ? "markdown" : "plain",
+  };
+}
+
 /** A contender that is not ours may be missing; ours may not, and nobody may answer with errors. */
 function hasSucceeded({ samples, failures }: ScenarioResult): boolean {
   return (
@@ -146,7 +171,8 @@ function optionsOrUsage(): Options | number {
 /** The layout of cores needs two, and Linux's tools to pin a process and to bind its life to ours. */
 function requireMachine(scenarios: readonly ScenarioName[]): void {
   const loads = scenarios.includes("http2") ? ["wrk", "h2load"] : ["wrk"];
-  const tools = ["taskset", "setpriv", "nginx", ...loads];
+  const compared = scenarios.some(isComparison) ? ["nginx", ...loads] : [];
+  const tools = ["taskset", "setpriv", ...compared];
   const missing = tools.filter((tool) => findProgram(tool) === null);
   if (missing.length > 0 || os.cpus().length <= Math.max(PROXY_CORE, LOAD_CORE)) {
     console.error(

@@ -1,8 +1,10 @@
 /** The command line of the bench. */
 import { parseArgs } from "node:util";
+import { BALANCERS, type BalancerName } from "../src/balancer/tuning.ts";
 import { CONTENDERS, type Contender } from "./contenders.ts";
 import { RUNTIMES, type Runtime } from "./runtimes.ts";
 import type { ClosedLoop } from "./scenarios/keepalive.ts";
+import { WORLDS, type WorldName } from "./sim/worlds.ts";
 
 export const SCENARIOS = [
   "keepalive",
@@ -17,12 +19,22 @@ export const SCENARIOS = [
   "handshakes",
   "mtls-tcp",
   "micro",
+  "balance",
+  "balance-sim",
 ] as const;
+/** Experiments, with nothing but ourselves in them: only by their names. */
+const EXPERIMENTS = ["balance", "balance-sim"] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
+export type ComparisonName = Exclude<ScenarioName, (typeof EXPERIMENTS)[number]>;
+/** Those of the article and those that something is promised of. */
+const WORLDS_USUAL: readonly WorldName[] = [
+  ...["slow", "cold-start", "temporary-failure", "permanent-failure"],
+  ...["fast-failing", "fast-failing-4", "joining", "hanging", "slow-20"],
+] as WorldName[];
 
 export const USAGE = `npm run bench -- [SCENARIO…] [flags]
 
-scenarios (all of them if none is named, or with "all"): ${SCENARIOS.join(" ")}
+scenarios (all of them but balance and balance-sim if none is named, or with "all"): ${SCENARIOS.join(" ")}
 
   --repeats N          measurements of each contender, interleaved (3)
   --seconds S          length of one measurement (10)
@@ -31,6 +43,12 @@ scenarios (all of them if none is named, or with "all"): ${SCENARIOS.join(" ")}
   --runtimes LIST      of ${RUNTIMES.join(",")}: for micro, and for outrigger without --contenders
   --rate N             requests/s in latency and burst (half of what HAProxy reaches in keepalive)
   --load wrk|autocannon  load generator of keepalive (wrk)
+  --worlds LIST        in balance and balance-sim, of 
+                       ${Object.keys(WORLDS).join(",")}
+                       (${WORLDS_USUAL.join(",")});
+                       without --seconds at their published length, without --repeats once
+  --balancers LIST     of ${BALANCERS.join(",")} (all)
+  --svg FILE           where balance draws the article's plot (nowhere)
   --out FILE           JSON lines are added to it (bench/results/local-TIME.jsonl)
   --markdown           tables as Markdown
 `;
@@ -44,6 +62,12 @@ export interface Options {
   readonly runtimes: readonly Runtime[];
   readonly ratePerSecond: number | null;
   readonly load: ClosedLoop;
+  readonly worlds: readonly WorldName[];
+  readonly balancers: readonly BalancerName[];
+  readonly svgPath: string | null;
+  /** Whether --seconds was given: experiments have lengths of their own. */
+  readonly isLengthGiven: boolean;
+  readonly isRepeatGiven: boolean;
   readonly outPath: string | null;
   readonly isMarkdown: boolean;
   readonly isHelp: boolean;
@@ -55,13 +79,16 @@ export function readOptions(words: readonly string[]): Options {
     args: [...words],
     allowPositionals: true,
     options: {
-      repeats: { type: "string", default: "3" },
-      seconds: { type: "string", default: "10" },
+      repeats: { type: "string" },
+      seconds: { type: "string" },
       "warm-up": { type: "string", default: "2" },
       contenders: { type: "string" },
       runtimes: { type: "string", default: RUNTIMES.join(",") },
       rate: { type: "string" },
       load: { type: "string", default: "wrk" },
+      worlds: { type: "string" },
+      balancers: { type: "string" },
+      svg: { type: "string" },
       out: { type: "string" },
       markdown: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
@@ -74,11 +101,18 @@ export function readOptions(words: readonly string[]): Options {
       ? withRuntimes(all, runtimes)
       : choices("--contenders", values.contenders.split(","), all);
   const [load = "wrk"] = choices("--load", [values.load], ["wrk", "autocannon"] as const);
+  const worlds = Object.keys(WORLDS) as WorldName[];
   const named = positionals.filter((word) => word !== "all");
   return {
-    scenarios: named.length === 0 ? SCENARIOS : choices("scenario", named, SCENARIOS),
-    repeats: wholeNumber("--repeats", values.repeats),
-    seconds: wholeNumber("--seconds", values.seconds),
+    scenarios:
+      named.length === 0 ? SCENARIOS.filter(isComparison) : choices("scenario", named, SCENARIOS),
+    repeats: wholeNumber("--repeats", values.repeats ?? "3"),
+    seconds: wholeNumber("--seconds", values.seconds ?? "10"),
+    isLengthGiven: values.seconds !== undefined,
+    isRepeatGiven: values.repeats !== undefined,
+    worlds: values.worlds ? choices("--worlds", values.worlds.split(","), worlds) : WORLDS_USUAL,
+    balancers: choices("--balancers", values.balancers?.split(",") ?? BALANCERS, BALANCERS),
+    svgPath: values.svg ?? null,
     warmUpSeconds: wholeNumber("--warm-up", values["warm-up"]),
     contenders: CONTENDERS.filter((each) => wanted.includes(each.name)),
     runtimes,
@@ -88,6 +122,10 @@ export function readOptions(words: readonly string[]): Options {
     isMarkdown: values.markdown,
     isHelp: values.help,
   };
+}
+
+export function isComparison(name: ScenarioName): name is ComparisonName {
+  return !EXPERIMENTS.some((each) => each === name);
 }
 
 function withRuntimes(names: readonly string[], runtimes: readonly Runtime[]): string[] {

@@ -1,6 +1,7 @@
 /** The results file: one JSON object per sample and line, each complete in itself. */
 import { appendFileSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import type { BalanceSample } from "./balance/report.ts";
 import type { Environment } from "./environment.ts";
 import type { Sample } from "./interleave.ts";
 import { ROOT } from "./runtimes.ts";
@@ -18,7 +19,7 @@ export function resultsWriter(
   path: string,
   timing: Timing,
   environment: Environment,
-): (sample: Sample | MicroSample) => void {
+): (sample: Sample | MicroSample | BalanceSample) => void {
   mkdirSync(dirname(path), { recursive: true });
   return (sample) => {
     const line = { at: new Date().toISOString(), ...sample, ...timing, environment };

@@ -25,11 +25,27 @@ export const QUANTILES = [50, 90, 95, 96, 97, 98, 99, 99.9, 99.99, 99.999] as co
 const WITHIN_MS = 1_000;
 const JOIN_MS = 200;
 
-export function figuresOf(told: readonly Told[], backends: number): RunFigures {
+export interface Hit {
+  readonly sentMs: number;
+  readonly backend: number;
+}
+
+/**
+ * Returns the figures of a run. `hits`: what came to the backends, if that is not what was told: a
+ * sidecar may send a request again. `speed`: how many times faster than published the experiment ran.
+ */
+export function figuresOf(
+  told: readonly Told[],
+  backends: number,
+  hits: readonly Hit[] = told,
+  speed = 1,
+): RunFigures {
+  const fromMs = WINDOW_FROM_MS / speed;
+  const toMs = WINDOW_TO_MS / speed;
   const latencies = Float64Array.from(told, ({ latencyMs }) => latencyMs).sort();
-  const windowed = told.filter(({ sentMs }) => sentMs >= WINDOW_FROM_MS && sentMs < WINDOW_TO_MS);
+  const windowed = hits.filter(({ sentMs }) => sentMs >= fromMs && sentMs < toMs);
   const bad = windowed.filter(({ backend }) => backend === BAD).length;
-  const joined = windowed.filter(({ sentMs }) => sentMs < WINDOW_FROM_MS + JOIN_MS);
+  const joined = windowed.filter(({ sentMs }) => sentMs < fromMs + JOIN_MS);
   const well = told.filter((each) => !each.isFailure && each.latencyMs <= WITHIN_MS).length;
   return {
     requests: told.length,
@@ -39,37 +55,32 @@ export function figuresOf(told: readonly Told[], backends: number): RunFigures {
     badShare: bad / windowed.length,
     failures: told.filter(({ isFailure }) => isFailure).length,
     joinShare: joined.filter(({ backend }) => backend === JOINING).length / joined.length,
-    recoveryS: recovery(told, backends),
-    shareMax: shareMax(told),
+    recoveryS: recovery(hits, toMs, backends),
+    shareMax: shareMax(hits),
   };
 }
 
-function recovery(told: readonly Told[], backends: number): number {
-  const after = told.filter(({ sentMs }) => sentMs >= WINDOW_TO_MS);
+function recovery(hits: readonly Hit[], toMs: number, backends: number): number {
+  const after = hits.filter(({ sentMs }) => sentMs >= toMs);
   for (let second = 0; second < 15; second++) {
-    const some = after.filter(
-      ({ sentMs }) => Math.floor((sentMs - WINDOW_TO_MS) / 1_000) === second,
-    );
+    const some = after.filter(({ sentMs }) => Math.floor((sentMs - toMs) / 1_000) === second);
     const share = some.filter(({ backend }) => backend === BAD).length / some.length;
     if (share > 0.5 / backends) return second;
   }
   return Number.POSITIVE_INFINITY;
 }
 
-function shareMax(told: readonly Told[]): number {
-  let max = 0;
-  const counts = new Map<number, number>();
-  let second = 0;
-  let total = 0;
-  for (const { backend, sentMs } of told) {
-    if (Math.floor(sentMs / 1_000) !== second) {
-      for (const count of counts.values()) max = Math.max(max, count / total);
-      counts.clear();
-      total = 0;
-      second = Math.floor(sentMs / 1_000);
-    }
-    counts.set(backend, (counts.get(backend) ?? 0) + 1);
-    total++;
+function shareMax(hits: readonly Hit[]): number {
+  const seconds = new Map<number, number[]>();
+  for (const { backend, sentMs } of hits) {
+    const second = Math.floor(sentMs / 1_000);
+    const counts = seconds.get(second) ?? [];
+    counts[backend] = (counts[backend] ?? 0) + 1;
+    seconds.set(second, counts);
   }
-  return max;
+  const shares = [...seconds.values()].map((counts) => {
+    const some = counts.map((count) => count);
+    return Math.max(...some.filter(Boolean)) / some.reduce((sum, count) => sum + (count ?? 0), 0);
+  });
+  return Math.max(...shares);
 }

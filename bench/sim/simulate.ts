@@ -27,6 +27,8 @@ export interface World {
   readonly seconds: number;
   /** Requests before this are not told: what is measured begins with a pool that is known. */
   readonly warmUpSeconds: number;
+  /** When the endpoints change, if they do. */
+  readonly joinsMs: number;
   /** Whether the backend is among the endpoints then. */
   isThere(backend: number, nowMs: number): boolean;
   answer(backend: number, nowMs: number, unit: () => number, inFlight: number): Answer;

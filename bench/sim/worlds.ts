@@ -19,6 +19,7 @@ const usual = {
   ratePerSecond: 1_000,
   seconds: 60,
   warmUpSeconds: 5,
+  joinsMs: JOIN_MS,
   isThere: (): boolean => true,
   weight: (): number | undefined => undefined,
 } as const;

@@ -24,7 +24,7 @@ import {
   takeRetryEarly,
   takeTrial,
 } from "./eligible.ts";
-import { Loads, TRIAL } from "./loads.ts";
+import { Loads, Rank, TRIAL } from "./loads.ts";
 import { Observations } from "./observations.ts";
 import type { PoolView } from "./pool-view.ts";
 import { TUNINGS, type Tuning } from "./tuning.ts";
@@ -92,7 +92,7 @@ export class Balancer {
     const loads = this.#loads;
     let best: Endpoint | null = null;
     let bestLoad = 0;
-    let isBestAside = true;
+    let bestRank: number = Rank.failing;
     let fit = 0;
     let index = view.indexAt(this.random() / UINT32);
     const step = view.isWeighted ? 0 : 1 + (this.random() % (count - 1));
@@ -109,12 +109,12 @@ export class Balancer {
       }
       const load = loads.weigh(view, index, nowMs);
       if (load === TRIAL) return endpoint;
-      const { isAside } = loads;
-      if (!isAside) fit++;
-      if (best !== null && (isAside === isBestAside ? load >= bestLoad : isAside)) continue;
+      const { rank } = loads;
+      if (rank === Rank.fit) fit++;
+      if (best !== null && (rank === bestRank ? load >= bestLoad : rank > bestRank)) continue;
       best = endpoint;
       bestLoad = load;
-      isBestAside = isAside;
+      bestRank = rank;
     }
     return best;
   }

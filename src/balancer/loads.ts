@@ -13,6 +13,12 @@ import type { Tuning } from "./tuning.ts";
 /** In place of a load: the endpoint is set aside, and its trial is due and this request's. */
 export const TRIAL = -1;
 
+/**
+ * Which of two endpoints is better, whatever their loads; the lesser is. One that fails is worse than
+ * one that is slow: when most of a pool is slow, requests must not go where they fail instead.
+ */
+export const Rank = { fit: 0, slow: 1, failing: 2 } as const;
+
 /** One that is welcomed back has half of the ramp before it. */
 const WELCOME_PART = 0.5;
 const UINT32 = 0x1_0000_0000;
@@ -24,8 +30,8 @@ export class Loads {
   readonly #views = new WeakMap<readonly Endpoint[], PoolView>();
   #lastView = new PoolView([]);
   readonly #sample = new Float64Array(SAMPLED_MAX);
-  /** Of the endpoint that was weighed last: whether it is set aside. */
-  isAside = false;
+  /** Of the endpoint that was weighed last: one of Rank. */
+  rank: number = Rank.fit;
 
   constructor(rows: EndpointRows, tuning: Tuning, random: () => number) {
     this.#rows = rows;
@@ -47,29 +53,28 @@ export class Loads {
     return view;
   }
 
-  /** Returns the load of the endpoint at `index`, or TRIAL. Sets `isAside`. */
+  /** Returns the load of the endpoint at `index`, or TRIAL. Sets `rank`. */
   weigh(view: PoolView, index: number, nowMs: number): number {
     const rows = this.#rows;
     const tuning = this.#tuning;
     const row = view.endpoints[index]?.row ?? 0;
-    this.isAside = false;
+    this.rank = Rank.fit;
     const pending = rows.pending(row);
     if (tuning.by === "pending") return loadUs(1, pending, view.weightAt(index), 0);
     if (!tuning.leansOnPool) return this.#plainLoad(view, index, row, pending, nowMs);
     const trialAtMs = rows.trialAtMs(row);
     const expected = this.#expectedUs(view, row, pending, trialAtMs, nowMs);
     const failing = rows.failing(row);
-    const isSuspect =
-      expected > tuning.outlierRatio * view.medianUs ||
-      failing - view.failingFloor > tuning.failingMargin;
-    if (isSuspect) {
+    if (expected > tuning.outlierRatio * view.medianUs) this.rank = Rank.slow;
+    if (failing - view.failingFloor > tuning.failingMargin) this.rank = Rank.failing;
+    if (this.rank !== Rank.fit) {
       if (this.#isTrial(view, row, trialAtMs, nowMs)) return TRIAL;
-      this.isAside = true;
     } else if (trialAtMs !== 0) this.#welcome(view, row, trialAtMs, nowMs);
     let weight = view.weightAt(index);
     if (view.isRamping) {
       const ramp = this.#ramp(view, row, nowMs);
-      if (ramp < 1 && this.#random() > ramp * UINT32) this.isAside = true;
+      const isDrawn = ramp === 1 || this.#random() <= ramp * UINT32;
+      if (!isDrawn && this.rank === Rank.fit) this.rank = Rank.slow;
       weight *= ramp;
     }
     return loadUs(expected, pending, weight, failing / FAILING_ONE);
@@ -78,9 +83,9 @@ export class Loads {
   /** Returns which of two has the smaller load. */
   less(view: PoolView, first: number, second: number, nowMs: number): number {
     const firstLoad = this.weigh(view, first, nowMs);
-    const isFirstAside = this.isAside;
+    const firstRank = this.rank;
     const secondLoad = this.weigh(view, second, nowMs);
-    if (isFirstAside !== this.isAside) return isFirstAside ? second : first;
+    if (firstRank !== this.rank) return firstRank > this.rank ? second : first;
     return secondLoad < firstLoad ? second : first;
   }
 

@@ -156,6 +156,20 @@ test("of a pool of which most fail those that do not are drawn first, within the
   for (const count of good) assert.ok(count / times < 4 / 20, `${count}`);
 });
 
+test("of those that are set aside one that fails is worse than one that is slow, however slow", () => {
+  const setUp = pool(11, "ranks");
+  const { balancer, endpoints, rows, bad } = setUp;
+  if (bad === null) return;
+  known(setUp, 10, 1_000);
+  for (const slow of endpoints.slice(1, 6)) balancer.observe(slow, 5_000_000, 1_000);
+  for (let i = 0; i < 3; i++) balancer.failed(bad, 100, 1_000);
+  const seen = counts(balancer, endpoints, 1_000 + REFRESH_MS, 4_000);
+  assert.is(seen[0], 0, `${seen}`);
+  const slow = seen.slice(1, 6).reduce((sum, count) => sum + count, 0);
+  assert.ok(slow > 0 && slow < 400, "only where all that were drawn are set aside");
+  assert.ok(rows.trialAtMs(0) > 0);
+});
+
 test("a new endpoint gets less than its share, then its share; in a pool that is all new there are no new ones", () => {
   const setUp = pool(5, "new");
   const { balancer, endpoints } = setUp;

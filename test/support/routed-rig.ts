@@ -3,6 +3,7 @@
  * own process, listening on an outbound port, and a snapshot that the test publishes. Shared memory
  * tells what came of it.
  */
+import type { BalancerName } from "../../src/balancer/tuning.ts";
 import { Threads } from "../../src/cli/threads.ts";
 import { Logger } from "../../src/lib/log.ts";
 import { parseIp } from "../../src/mesh/address.ts";
@@ -67,7 +68,7 @@ export function retry(limit: number, parts: Partial<RetryPolicy> = {}): RetryPol
   return { limit, statuses, tryTimeoutMs: 0, backoffMinMs: 1, backoffMaxMs: 10, ...parts };
 }
 
-export async function startRouted(): Promise<RoutedRig> {
+export async function startRouted(balancer: BalancerName = "ewma"): Promise<RoutedRig> {
   const memory = allocate(1);
   const rows = new EndpointRows(memory);
   const counters = new Counters(memory, 0);
@@ -96,7 +97,7 @@ export async function startRouted(): Promise<RoutedRig> {
     },
     chunks: CHUNKS_MAX,
     accessLog: false,
-    balancer: "ewma",
+    balancer,
     log,
     onResolve: () => {},
     onAccess: () => {},
