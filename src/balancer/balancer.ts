@@ -207,6 +207,11 @@ export class Balancer {
     this.#rows.acquire(endpoint.row, this.#worker, nowMs);
   }
 
+  /** Notes that it is the endpoint's turn again, after `answered`. */
+  awaits(endpoint: Endpoint, nowMs: number): void {
+    this.#rows.awaits(endpoint.row, this.#worker, nowMs);
+  }
+
   /** Notes one more tunnel that is open to the endpoint. */
   acquireTunnel(endpoint: Endpoint): void {
     this.#rows.acquireAnswered(endpoint.row, this.#worker);

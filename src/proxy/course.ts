@@ -52,6 +52,8 @@ export class Course {
   readonly #context: Context;
   readonly #events: CourseEvents;
   readonly #timer: Timer;
+  /** Some of the limits are what the request wants itself. */
+  isAsked = false;
   #route: Route | null = null;
   #budget: RetryBudget | null = null;
   /** The service that this try goes to; null: the route's own. */

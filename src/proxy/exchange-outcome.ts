@@ -19,7 +19,7 @@ export class ExchangeOutcome {
   #latencyUs = 0;
   #status = 0;
 
-  /** When the request was last sent, microseconds. */
+  /** When the request was last sent, its last byte if that came later, microseconds. */
   get sentUs(): number {
     return this.#sentUs;
   }
@@ -47,6 +47,11 @@ export class ExchangeOutcome {
   sent(nowUs: number): void {
     this.#sentUs = nowUs;
     this.#sends++;
+  }
+
+  /** The last of what goes to the endpoint came. */
+  sentAll(nowUs: number): void {
+    this.#sentUs = nowUs;
   }
 
   /** The client is told `status`, from now on. */

@@ -113,6 +113,9 @@ export class Exchange extends Repeats {
   #onRequestEnd(): void {
     this.isRequestDone = true;
     this.course?.requestEnded();
+    if (this.upstream === null || this.endpoint === null || this.hasResponded) return;
+    this.outcome.sentAll(this.context.io.loop.clock.nowUs);
+    this.trial.awaits(this.endpoint);
   }
 
   /** What was sent on is to be on its way; a connection that broke meanwhile shows here. */
@@ -169,7 +172,7 @@ export class Exchange extends Repeats {
 
   /** The request or response took longer than its route allows. */
   override onTimeout(code: "route-timeout" | "idle-timeout"): void {
-    if (this.upstream !== null && !this.hasResponded) this.observe(true);
+    this.observeTimeout();
     this.dropUpstream();
     if (this.hasResponded) this.#cut(ErrorCode.cancel, code);
     else this.fail(code);

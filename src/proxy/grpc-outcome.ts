@@ -7,7 +7,7 @@ const NAME = bytesOf("grpc-status");
 
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const UNKNOWN = 2;
-const DEADLINE_EXCEEDED = 4;
+export const DEADLINE_EXCEEDED = 4;
 const RESOURCE_EXHAUSTED = 8;
 const INTERNAL = 13;
 const UNAVAILABLE = 14;

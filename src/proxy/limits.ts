@@ -47,6 +47,11 @@ export const HTTP2_PING_MS = 10_000;
 export const HTTP2_PING_TIMEOUT_MS = 3_000;
 /** Limits of time that requests ask for themselves: a day, as for a policy's. */
 export const ASKED_MS_MAX = 86_400_000;
+/**
+ * … of which one that passes sooner does not count against the endpoint: a client could have all of them
+ * ejected, half at a time, by limits that none can keep to.
+ */
+export const ASKED_TELLS_MS = 1_000;
 /** Tries beyond the first, whatever a policy says: more of them no client waits for. */
 export const RETRIES_MAX = 16;
 /**

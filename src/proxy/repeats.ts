@@ -7,8 +7,8 @@ import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { Advice } from "./advice.ts";
 import { type Course, PLAIN_ROUTE } from "./course.ts";
 import { type ProxyErrorCode, statusOfTry } from "./errors.ts";
-import { grpcCodeOf, isBadCode, isFailureCode } from "./grpc-outcome.ts";
-import { RETRY_WAIT_MAX_MS } from "./limits.ts";
+import { DEADLINE_EXCEEDED, grpcCodeOf, isBadCode, isFailureCode } from "./grpc-outcome.ts";
+import { ASKED_TELLS_MS, RETRY_WAIT_MAX_MS } from "./limits.ts";
 import type { Responder } from "./sides.ts";
 import { Tries } from "./tries.ts";
 
@@ -58,7 +58,7 @@ export abstract class Repeats extends Tries {
   protected observeGrpc({ fields }: ResponseHead, base: number): void {
     const code = grpcCodeOf(this.context.io.arena.bytes, base, fields);
     if (code === -1) this.observe(false, null);
-    else this.observe(isFailureCode(code), isBadCode(code));
+    else this.observe(isFailureCode(code), this.#isBadCode(code));
   }
 
   /** Trailers came, whose text is at `base`. */
@@ -66,7 +66,7 @@ export abstract class Repeats extends Tries {
     if (!this.request.isGrpc) return;
     const code = grpcCodeOf(this.context.io.arena.bytes, base, fields);
     if (code === -1 || this.endpoint === null) return;
-    this.trial.end(this.endpoint, this.service, isBadCode(code));
+    this.trial.end(this.endpoint, this.service, this.#isBadCode(code));
     const { balancer, io } = this.context;
     const tookUs = io.loop.clock.nowUs - this.outcome.sentUs;
     balancer.ended(this.endpoint, isFailureCode(code), tookUs, io.loop.clock.nowMs);
@@ -96,8 +96,29 @@ export abstract class Repeats extends Tries {
     const { course } = this;
     if (course === null || this.hasResponded || !this.#isWhole || !course.takeRetry()) return;
     this.context.count("retried_timeout");
-    if (this.upstream !== null) this.observe(true);
+    this.observeTimeout();
     this.#pause(course, 0);
+  }
+
+  /**
+   * A limit of time passed without a response. That speaks against the endpoint if it was its turn, and if
+   * the limit is not one that the request had for itself, and that hardly any endpoint could keep to.
+   */
+  protected observeTimeout(): void {
+    const { course, upstream } = this;
+    if (upstream === null || this.hasResponded) return;
+    const isItsTurn = this.isRequestDone || upstream.isBlocked;
+    if (isItsTurn && !(course?.isAsked === true && this.#isSoon)) this.observe(true);
+  }
+
+  /** The request has been with its endpoint for so short a time that a limit which passed says nothing. */
+  get #isSoon(): boolean {
+    return this.context.io.loop.clock.nowUs - this.outcome.sentUs < ASKED_TELLS_MS * 1_000;
+  }
+
+  /** As `isBadCode`; the deadline is what the call had for itself. */
+  #isBadCode(code: number): boolean {
+    return isBadCode(code) && !(code === DEADLINE_EXCEEDED && this.#isSoon);
   }
 
   /** All of the request was read, and is kept. */

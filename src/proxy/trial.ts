@@ -23,7 +23,14 @@ export class Trial {
     this.#isAnswered = false;
   }
 
-  /** The endpoint answered, well or not, or its answer is not waited for any more. */
+  /** All of the request is with the endpoint, whose silence counts from now on. */
+  awaits(endpoint: Endpoint): void {
+    if (this.#isAnswered)
+      this.#context.balancer.awaits(endpoint, this.#context.io.loop.clock.nowMs);
+    this.#isAnswered = false;
+  }
+
+  /** The endpoint answered, well or not, or its answer is not waited for, any more or yet. */
   answered(endpoint: Endpoint): void {
     if (!this.#isAnswered) this.#context.balancer.answered(endpoint);
     this.#isAnswered = true;

@@ -52,8 +52,13 @@ export class InFlightRows {
 
   /** Adds one request in flight, to be answered. Only `worker` itself may call this. */
   acquire(row: number, worker: number, nowMs: number): void {
+    this.acquireAnswered(row, worker);
+    this.awaits(row, worker, nowMs);
+  }
+
+  /** The endpoint is to answer one in flight, from now on. */
+  awaits(row: number, worker: number, nowMs: number): void {
     const word = this.#wordOf(row, worker);
-    this.#add(word + InFlight.pending, 1);
     Atomics.store(this.#words, word + InFlight.sentMs, nowMs | 0);
     if (this.#add(word + InFlight.unanswered, 1) > 1) return;
     Atomics.store(this.#words, word + InFlight.waitingSinceMs, nowMs | 0);
@@ -64,7 +69,7 @@ export class InFlightRows {
     this.#add(this.#wordOf(row, worker) + InFlight.pending, 1);
   }
 
-  /** Notes that the endpoint answered `worker`, or that nobody waits any more; once per `acquire`. */
+  /** Notes that the endpoint answered `worker`, or that nobody waits any more; once per `awaits`. */
   answered(row: number, worker: number): void {
     const word = this.#wordOf(row, worker);
     if (this.#add(word + InFlight.unanswered, -1) <= 0) return;

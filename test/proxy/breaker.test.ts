@@ -1,16 +1,16 @@
 // timeout: 60s
 // Endpoints that fail, go and come back, under real requests: who is ejected, who waits, who is told.
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import * as assert from "uvu/assert";
 import { CONSECUTIVE_MAX } from "../../src/balancer/health.ts";
 import { FAILFAST_MS } from "../../src/proxy/limits.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually, lapse } from "../support/eventually.ts";
 import { type Field, requestFields } from "../support/http2-fields.ts";
 import { Http2Peer, http2Origin } from "../support/http2-peer.ts";
 import { send } from "../support/raw.ts";
 import { type Answer, ask, originOf, PAIRS, VERSIONS } from "../support/routed-peers.ts";
-import { type RoutedRig, startRouted } from "../support/routed-rig.ts";
+import { type RoutedRig, route, startRouted } from "../support/routed-rig.ts";
 import { suite } from "../support/test.ts";
 
 const test = suite("proxy/breaker");
@@ -105,6 +105,54 @@ test("when all answer 500 some are left in use, and one alone is never ejected",
   await rig.publish([{ name: "alike", at: alike }]);
   for (let i = 0; i < 40; i++) assert.is((await ask("http1", rig.port, "alike")).status, 500);
   assert.is(rig.count("no_endpoints"), 0);
+});
+
+test("limits of time count against an endpoint when they are the policy's, and not when a request asks for them", async () => {
+  const silent = await originOf("http1", () => "silence");
+  const good = await originOf("http1", () => 200);
+  origins.push(silent, good);
+  const routes = (requestTimeoutMs: number) => [route({ allowsFields: true, requestTimeoutMs })];
+  const timeOut = async (fields: Field[]): Promise<void> => {
+    for (let timeouts = 0; timeouts < CONSECUTIVE_MAX; ) {
+      const told = await Promise.all(
+        Array.from({ length: 40 }, () => ask("http1", rig.port, "limits", { fields })),
+      );
+      timeouts += told.filter(({ status }) => status === 504).length;
+    }
+  };
+  const before = rig.count("endpoint_ejected");
+  await rig.publish([{ name: "limits", at: [silent, good], routes: routes(0) }]);
+  await timeOut([["l5d-timeout", "300ms"]]);
+  assert.is(rig.count("endpoint_ejected"), before);
+  await rig.publish([{ name: "limits", at: [silent, good], routes: routes(300) }]);
+  await timeOut([]);
+  assert.is(rig.count("endpoint_ejected"), before + 1);
+});
+
+test("a client that sends slowly, or not at all, tells nothing of the endpoint", async () => {
+  const pair = [await originOf("http1", () => 200), await originOf("http1", () => 200)];
+  origins.push(...pair);
+  const name = "uploads";
+  await rig.publish([{ name, at: pair, routes: [route({ requestTimeoutMs: 500 })] }]);
+  const timeouts = rig.count("route_timeout");
+  const head = `POST / HTTP/1.1\r\nHost: ${name}\r\nContent-Length: 2\r\n\r\n`;
+  const stalled = Array.from({ length: 2 * CONSECUTIVE_MAX }, () => connect(rig.port, "127.0.0.1"));
+  for (const socket of stalled) socket.write(`${head}x`);
+  const slow = connect(rig.port, "127.0.0.1");
+  slow.write(`${head}x`);
+  await lapse(300);
+  slow.end("y");
+  let told = "";
+  for await (const chunk of slow) told += chunk;
+  assert.match(told, /^HTTP\/1.1 200 /);
+  const costUs = Math.max(...pair.map(({ port }) => rig.costUs(port)));
+  assert.ok(costUs > 0 && costUs < 200_000, `${costUs} µs`);
+  await eventually(() => rig.count("route_timeout") === timeouts + stalled.length);
+  assert.equal(
+    pair.map(({ port }) => rig.failing(port)),
+    [0, 0],
+  );
+  for (const socket of stalled) socket.destroy();
 });
 
 test("a gRPC service that says UNAVAILABLE, in its trailers or alone, is ejected", async () => {

@@ -42,6 +42,8 @@ export type RoutedRig = {
   pending(): number;
   /** An endpoint's average round trip, microseconds. */
   costUs(port: number): number;
+  /** An endpoint's share of failures, of FAILING_ONE. */
+  failing(port: number): number;
   /** Milliseconds for which an endpoint is left alone because it asked for that. */
   heldMs(port: number): number;
   /** Returns when nothing is in flight. */
@@ -155,6 +157,7 @@ export async function startRouted(balancer: BalancerName = "ewma"): Promise<Rout
     },
     pending,
     costUs: (port) => rows.costUs(rowOf(`${port}`)),
+    failing: (port) => rows.failing(rowOf(`${port}`)),
     heldMs: (port) => Math.max(0, rows.heldMs(rowOf(`${port}`), clock.readMs())),
     idle,
     log: () => text,
