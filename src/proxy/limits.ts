@@ -29,10 +29,8 @@ export const POOL_SIZE_MAX = 1_024;
 export const IN_FLIGHT_MAX = 100_000;
 /** Requests waiting for a name to be looked up, and those waiting for an endpoint, per worker. */
 export const QUEUE_MAX = 10_000;
-/** How often it is looked whether an endpoint is back while requests wait for one. */
+/** How often it is looked whether an endpoint is back while requests wait for one, or did lately. */
 export const LINE_SWEEP_MS = 32;
-/** … and while nobody waits: a service that is away, and that nobody asks for, costs next to nothing. */
-export const LINE_SHUT_SWEEP_MS = 500;
 /** Of those who wait so many go on at each look: 8,000 a second, and no herd. */
 export const LINE_WOKEN_MAX = 256;
 /** Connections of HTTP/2 per endpoint and worker: with 100 streams each, plenty for one endpoint. */

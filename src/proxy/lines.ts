@@ -16,13 +16,7 @@ import { Timer } from "../lib/timer-wheel.ts";
 import type { Service } from "../mesh/snapshot.ts";
 import type { Context } from "./context.ts";
 import type { ProxyErrorCode } from "./errors.ts";
-import {
-  FAILFAST_MS,
-  LINE_SHUT_SWEEP_MS,
-  LINE_SWEEP_MS,
-  LINE_WOKEN_MAX,
-  QUEUE_MAX,
-} from "./limits.ts";
+import { FAILFAST_MS, LINE_SWEEP_MS, LINE_WOKEN_MAX, QUEUE_MAX } from "./limits.ts";
 
 /**
  * What waiting does not mend: somebody is there who is not who it should be, or who has been waited for
@@ -49,7 +43,7 @@ class Line {
   readonly service: Service;
   readonly waiters = new Set<LineWaiter>();
   /** Monotonic milliseconds: since when there is nobody. */
-  readonly sinceMs: number;
+  sinceMs: number;
   /** … and when somebody came last, or waited in vain. */
   askedMs = 0;
   isShut = false;
@@ -133,7 +127,11 @@ export class Lines {
     const { nowMs } = io.loop.clock;
     const { endpoints } = directory.current(line.service);
     const outlook = balancer.outlook(endpoints, nowMs);
-    if (outlook === "ready") return this.#wake(line, LINE_WOKEN_MAX);
+    if (outlook === "ready") {
+      line.sinceMs = nowMs;
+      line.isShut = false;
+      return this.#wake(line, LINE_WOKEN_MAX);
+    }
     if (nowMs - line.sinceMs >= FAILFAST_MS) return this.#shut(line);
     if (outlook === "trial") this.#wake(line, 1);
     for (const waiter of [...line.waiters]) {
@@ -180,8 +178,6 @@ export class Lines {
 
   #arm(): void {
     const { clock, timers } = this.#context.io.loop;
-    const dueMs = clock.nowMs + (this.#waiting > 0 ? LINE_SWEEP_MS : LINE_SHUT_SWEEP_MS);
-    const { deadlineMs } = this.#timer;
-    if (deadlineMs === 0 || dueMs < deadlineMs) timers.arm(this.#timer, dueMs);
+    if (this.#timer.deadlineMs === 0) timers.arm(this.#timer, clock.nowMs + LINE_SWEEP_MS);
   }
 }

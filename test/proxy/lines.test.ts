@@ -3,13 +3,7 @@ import type { Outlook } from "../../src/balancer/eligible.ts";
 import { TimerWheel } from "../../src/lib/timer-wheel.ts";
 import type { Endpoint, Service } from "../../src/mesh/snapshot.ts";
 import type { Context } from "../../src/proxy/context.ts";
-import {
-  FAILFAST_MS,
-  LINE_SHUT_SWEEP_MS,
-  LINE_SWEEP_MS,
-  LINE_WOKEN_MAX,
-  QUEUE_MAX,
-} from "../../src/proxy/limits.ts";
+import { FAILFAST_MS, LINE_SWEEP_MS, LINE_WOKEN_MAX, QUEUE_MAX } from "../../src/proxy/limits.ts";
 import { Lines, type LineWaiter } from "../../src/proxy/lines.ts";
 import { suite } from "../support/test.ts";
 
@@ -134,11 +128,11 @@ test("a line is shut when there was nobody for long, and then nobody waits", () 
   assert.is(world.join(serviceOf("web")).refused, "unavailable");
   assert.is(world.join(serviceOf("other")).refused, null);
   for (let i = 0; i < 20; i++) {
-    world.pass(FAILFAST_MS - LINE_SHUT_SWEEP_MS);
+    world.pass(FAILFAST_MS - 2 * LINE_SWEEP_MS);
     assert.is(world.join(serviceOf("web")).refused, "unavailable");
   }
   world.outlooks.set("web", "ready");
-  world.pass(LINE_SHUT_SWEEP_MS + 2 * LINE_SWEEP_MS);
+  world.pass(3 * LINE_SWEEP_MS);
   world.outlooks.set("web", "none");
   assert.is(world.join(serviceOf("web")).refused, null, "it is open again");
   assert.is(world.counts.get("failfast_entered"), 2);
@@ -149,7 +143,7 @@ test("a shut line that nobody came to for a while is forgotten", () => {
   world.join(serviceOf("web"));
   world.pass(FAILFAST_MS + 3 * LINE_SWEEP_MS);
   assert.is(world.join(serviceOf("web")).refused, "unavailable");
-  world.pass(FAILFAST_MS + LINE_SHUT_SWEEP_MS + 2 * LINE_SWEEP_MS);
+  world.pass(FAILFAST_MS + 3 * LINE_SWEEP_MS);
   const late = world.join(serviceOf("web"));
   assert.is(late.refused, null, "it may have been back for hours");
   world.outlooks.set("web", "ready");
@@ -178,7 +172,9 @@ test("who leaves is not told", () => {
 
 test("not all go on at once, and no more may wait than there is room for", () => {
   const world = new World();
-  const all = Array.from({ length: QUEUE_MAX }, () => world.join(serviceOf("web")));
+  const all = Array.from({ length: QUEUE_MAX }, () =>
+    world.join(serviceOf("web"), 2 * FAILFAST_MS),
+  );
   assert.ok(all.every(({ refused }) => refused === null));
   assert.is(world.lines.length, QUEUE_MAX);
   assert.is(world.join(serviceOf("web")).refused, "queue-full");
@@ -186,6 +182,12 @@ test("not all go on at once, and no more may wait than there is room for", () =>
   world.outlooks.set("web", "ready");
   world.lines.sweep();
   assert.is(all.filter(({ told }) => told.length > 0).length, LINE_WOKEN_MAX);
+  world.pass(1_000);
+  world.outlooks.set("web", "none");
+  const left = world.lines.length;
+  world.pass(FAILFAST_MS - 3 * LINE_SWEEP_MS);
+  assert.ok(left > 0 && world.lines.length === left, "the time begins anew");
+  world.outlooks.set("web", "ready");
   world.pass(2_500);
   assert.is(world.lines.length, 0);
 });
@@ -223,7 +225,7 @@ test("of a service that is gone nothing is kept", () => {
   world.pass(FAILFAST_MS + 3 * LINE_SWEEP_MS);
   assert.is(world.join(serviceOf("web")).refused, "unavailable");
   world.services.delete("web");
-  world.pass(LINE_SHUT_SWEEP_MS + 2 * LINE_SWEEP_MS);
+  world.pass(3 * LINE_SWEEP_MS);
   assert.is(world.join(serviceOf("web")).refused, null);
 });
 
