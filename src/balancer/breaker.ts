@@ -12,7 +12,16 @@
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
 import { close, eject, giveBack, isClosed, leftMs, proberOf } from "./circuit.ts";
-import { afterFailure, afterSuccess, isAiling, isBad, WINDOW_MS } from "./health.ts";
+import {
+  afterFailure,
+  afterSuccess,
+  answersOf,
+  failuresOf,
+  isAiling,
+  isBad,
+  isWorse,
+  WINDOW_MS,
+} from "./health.ts";
 import { elapsedMs } from "./peak-ewma.ts";
 
 /**
@@ -63,7 +72,7 @@ export class Breaker {
     const circuit = this.#rows.circuit(row);
     if (!isClosed(circuit)) return;
     const health = this.#countFailure(row, nowMs);
-    if (!isBad(health) || !this.#mayEject(service.endpoints, row, nowMs)) return;
+    if (!isBad(health) || !this.#mayEject(service.endpoints, row, health, nowMs)) return;
     const next = eject(circuit, nowMs, this.#random);
     if (!this.#rows.moveCircuit(row, circuit, next)) return;
     // Two workers may have ejected two at once, each when one was allowed: at least one of them sees it.
@@ -111,15 +120,20 @@ export class Breaker {
   }
 
   /** With `row` not too many are out, and somebody is left who fares better. */
-  #mayEject(endpoints: readonly Endpoint[], row: number, nowMs: number): boolean {
+  #mayEject(endpoints: readonly Endpoint[], row: number, health: number, nowMs: number): boolean {
     if (this.#outWith(row, endpoints, nowMs) > outMax(endpoints.length)) return false;
+    let isOneWell = false;
+    let failures = 0;
+    let answers = 0;
     for (let i = 0; i < endpoints.length; i++) {
       const other = endpoints[i]?.row ?? row;
       if (other === row || this.#isOut(other, nowMs)) continue;
-      const isWell = this.#isWindowOver(other, nowMs) || !isAiling(this.#rows.health(other));
-      if (isWell) return true;
+      const its = this.#isWindowOver(other, nowMs) ? 0 : this.#rows.health(other);
+      if (!isAiling(its)) isOneWell = true;
+      failures += failuresOf(its);
+      answers += answersOf(its);
     }
-    return false;
+    return isOneWell && isWorse(health, failures, answers);
   }
 
   /** How many are out, `row` among them. */

@@ -23,6 +23,9 @@ export const ANSWERS_MIN = 20;
 /** … within so long. */
 export const WINDOW_MS = 10_000;
 
+/** … and so many standard deviations more than there would be of one that fares as the others do. */
+const WORSE_SIGMAS = 4;
+
 /** So many in a row, and there is something wrong here too. */
 const AILING_CONSECUTIVE = 3;
 const AILING_ANSWERS_MIN = 5;
@@ -66,6 +69,19 @@ export function isBad(word: number): boolean {
 /** Something is wrong with the endpoint too: it is no better than one that is bad. */
 export function isAiling(word: number): boolean {
   return streakOf(word) >= AILING_CONSECUTIVE || isBelowRate(word, AILING_ANSWERS_MIN);
+}
+
+/**
+ * Whether one that is bad fails so much more often than the others in use, of whose `answers` so many were
+ * `failures`, that it is about the endpoint. Where a third of what is asked fails everywhere, chance alone has
+ * one endpoint with 35 % and another with less than 20 %.
+ */
+export function isWorse(word: number, failures: number, answers: number): boolean {
+  if (streakOf(word) >= CONSECUTIVE_MAX || answers < AILING_ANSWERS_MIN) return true;
+  const rate = failures / answers;
+  const expected = rate * answersOf(word);
+  const more = failuresOf(word) - expected;
+  return more > 0 && more * more >= WORSE_SIGMAS * WORSE_SIGMAS * expected * (1 - rate);
 }
 
 function isBelowRate(word: number, answersMin: number): boolean {

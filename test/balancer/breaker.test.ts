@@ -53,6 +53,22 @@ test("an endpoint that fails in a row is ejected, whichever workers see it", () 
   assert.not(isDue(rows.circuit(1), 1_000 + EJECTED_MIN_MS - 1));
 });
 
+test("requests that nobody can answer, some of all, eject nobody by their rate, and one that is worse", () => {
+  const { breaker, endpoints, events, out, service, unit } = pool(10, "some fail");
+  const pass = (fromMs: number, shareOf: (row: number) => number): void => {
+    for (let i = 0; i < 6_000; i++) {
+      const each = endpoints[Math.floor(unit() * 10)] ?? endpoint(0);
+      const nowMs = fromMs + i * 5;
+      if (unit() < shareOf(each.row)) breaker.bad(each, 0, service, nowMs);
+      else breaker.good(each, 0, service, nowMs);
+    }
+  };
+  pass(1_000, () => 0.2);
+  assert.ok(events.length <= 3, `${events.length}, and by their rate alone it would be the half`);
+  pass(100_000, (row) => (row === 4 ? 0.7 : 0.2));
+  assert.ok(out().includes(4));
+});
+
 test("no more than half of a pool is left alone because it asked for that, the ejected among them", () => {
   for (const [count, most] of [
     [1, 0],
