@@ -25,6 +25,8 @@ export interface BalanceSample {
 const TITLES: Readonly<Record<WorldName, string>> = {
   slow: "One of 11 backends ten times slower for half of the time (the article's experiment)",
   "slow-20": "The same with 20 sidecars, of which each learns for itself",
+  "slow-stalls": "The article's, while the sidecar stands still for 400 ms every 1.7 s",
+  "fast-failing-stalls": "fast-failing-4, while the sidecar stands still alike",
   "fast-failing": "One answers 503 in 2 ms for half of the time",
   "fast-failing-4": "The same, the others four times slower",
   "half-failing": "One answers half of its requests with 503 in 2 ms for half of the time",

@@ -31,6 +31,8 @@ export interface World {
   readonly joinsMs: number;
   /** Whether the backend is among the endpoints then. */
   isThere(backend: number, nowMs: number): boolean;
+  /** When a sidecar gets to what happens then: later, while its loop stands still. */
+  seenMs(nowMs: number): number;
   answer(backend: number, nowMs: number, unit: () => number, inFlight: number): Answer;
   weight(backend: number): number | undefined;
 }
@@ -63,7 +65,8 @@ export function simulate(world: World, tuning: Tuning, seed: number): Told[] {
   const total = Math.round(world.ratePerSecond * (world.warmUpSeconds + world.seconds));
   let there = -1;
   for (let i = 0; i < total; i++) {
-    const sinceMs = (i * 1_000) / world.ratePerSecond - world.warmUpSeconds * 1_000;
+    const dueMs = (i * 1_000) / world.ratePerSecond - world.warmUpSeconds * 1_000;
+    const sinceMs = world.seenMs(dueMs);
     queue.runUntil(sinceMs);
     const now = backendsAt(world, sinceMs);
     if (now !== there) {
@@ -81,11 +84,14 @@ export function simulate(world: World, tuning: Tuning, seed: number): Told[] {
     const answer = world.answer(backend, sinceMs, unit, inFlight[backend] ?? 0);
     const latencyMs = Math.min(answer.latencyMs, GIVE_UP_MS);
     const isFailure = answer.isFailure || latencyMs === GIVE_UP_MS;
-    if (sinceMs >= 0) told.push({ sentMs: sinceMs, backend, latencyMs, isFailure });
-    queue.add(sinceMs + latencyMs, (atMs) => {
+    const doneMs = world.seenMs(sinceMs + latencyMs);
+    if (dueMs >= 0) {
+      told.push({ sentMs: sinceMs, backend, latencyMs: doneMs - dueMs, isFailure });
+    }
+    queue.add(doneMs, (atMs) => {
       inFlight[backend] = (inFlight[backend] ?? 0) - 1;
       const endMs = EPOCH_MS + Math.floor(atMs);
-      const rttUs = Math.round(latencyMs * 1_000);
+      const rttUs = Math.round((doneMs - sinceMs) * 1_000);
       balancer.answered(chosen);
       if (isFailure) balancer.failed(chosen, rttUs, endMs);
       else balancer.observe(chosen, rttUs, endMs);

@@ -11,6 +11,8 @@ export const VARIANTS: Readonly<Record<string, Tuning>> = {
   "set aside at twice the median": { ...ewma, outlierRatio: 2 },
   "set aside at five times the median": { ...ewma, outlierRatio: 5 },
   "trials by time alone": { ...ewma, trialRequests: 0 },
-  "trials up to every 10 s at least": { ...ewma, trialLongestMs: 10_000 },
+  "trials 1 in 1,000, at least every 20 s": {
+    ...{ ...ewma, trialRequests: 1_000, trialLongestMs: 20_000 },
+  },
   "no ramp": { ...ewma, rampMs: 0 },
 };

@@ -20,6 +20,7 @@ const usual = {
   seconds: 60,
   warmUpSeconds: 5,
   joinsMs: JOIN_MS,
+  seenMs: (nowMs: number): number => nowMs,
   isThere: (): boolean => true,
   weight: (): number | undefined => undefined,
 } as const;
@@ -27,6 +28,8 @@ const usual = {
 export type WorldName =
   | "slow"
   | "slow-20"
+  | "slow-stalls"
+  | "fast-failing-stalls"
   | "fast-failing"
   | "fast-failing-4"
   | "half-failing"
@@ -42,6 +45,8 @@ export type WorldName =
 export const WORLDS: Readonly<Record<WorldName, World>> = {
   slow: { ...usual, answer: inWindow(well(1), slow(SLOWER)) },
   "slow-20": { ...usual, sidecars: 20, answer: inWindow(well(1), slow(SLOWER)) },
+  "slow-stalls": { ...usual, seenMs: stalls, answer: inWindow(well(1), slow(SLOWER)) },
+  "fast-failing-stalls": { ...usual, seenMs: stalls, answer: inWindow(well(4), fastFailure(1)) },
   "fast-failing": { ...usual, answer: inWindow(well(1), fastFailure(1)) },
   "fast-failing-4": { ...usual, answer: inWindow(well(4), fastFailure(1)) },
   "half-failing": { ...usual, answer: inWindow(well(1), fastFailure(0.5)) },
@@ -93,6 +98,13 @@ function inWindow(usually: Behave, badly: Behave): Behave {
     const isBad = backend === BAD && nowMs >= WINDOW_FROM_MS && nowMs < WINDOW_TO_MS;
     return (isBad ? badly : usually)(backend, nowMs, unit, inFlight);
   };
+}
+
+/** The sidecar stands still for 400 ms every 1.7 s: a machine with far too much to do. */
+function stalls(nowMs: number): number {
+  const [everyMs, forMs] = [1_700, 400];
+  const into = ((nowMs % everyMs) + everyMs) % everyMs;
+  return into < forMs ? nowMs - into + forMs : nowMs;
 }
 
 function harness(): Pick<World, "backends" | "ratePerSecond" | "seconds" | "warmUpSeconds"> {

@@ -21,6 +21,8 @@ export const Rank = { fit: 0, slow: 1, failing: 2 } as const;
 
 /** One that is welcomed back has half of the ramp before it. */
 const WELCOME_PART = 0.5;
+/** Up to this share more of the time between trials that are rare. */
+const SPREAD = 1 / 8;
 const UINT32 = 0x1_0000_0000;
 
 export class Loads {
@@ -133,8 +135,12 @@ export class Loads {
     const { trialLongestMs, trialMaxMs, trialMinMs, trialRequests } = this.#tuning;
     const waitMs = backoffMs(trials + 1, trialMinMs, trialMaxMs, this.#random);
     if (view.ratePerMs === 0) return waitMs;
-    const sparingMs = Math.min(trialRequests / view.ratePerMs, trialLongestMs);
-    return Math.round(Math.max(waitMs, sparingMs));
+    // The others of this process have as much to do, more or less.
+    const ratePerMs = view.ratePerMs * this.#rows.workers;
+    const sparingMs = Math.min(trialRequests / ratePerMs, trialLongestMs);
+    // Sidecars that set it aside at one moment do not try it at one moment.
+    const spreadMs = sparingMs * (1 + (SPREAD * this.#random()) / UINT32);
+    return Math.round(Math.max(waitMs, spreadMs));
   }
 
   /** It is as good as the others again. */
@@ -195,7 +201,10 @@ export class Loads {
     return false;
   }
 
-  /** Returns the median of what is expected of the endpoints that something is known of. */
+  /**
+   * Returns the median of the endpoints that were measured. Silence does not count here: when our own
+   * loop stands still all seem silent, and who is slow must not look usual for that.
+   */
   #medianUs(view: PoolView, nowMs: number, leans: boolean): number {
     const { endpoints, sampledFrom } = view;
     const rows = this.#rows;
@@ -203,13 +212,10 @@ export class Loads {
     let known = 0;
     for (let i = 0; i < looks; i++) {
       const row = endpoints[(sampledFrom + i) % endpoints.length]?.row ?? 0;
-      const pending = rows.pending(row);
       const costUs = rows.costUs(row);
-      if (costUs === 0 && pending === 0) continue;
-      if (costUs === 0 && !leans) continue;
-      const trialAtMs = rows.trialAtMs(row);
+      if (costUs === 0) continue;
       this.#sample[known++] = leans
-        ? this.#expectedUs(view, row, pending, trialAtMs, nowMs)
+        ? this.#expectedUs(view, row, 0, rows.trialAtMs(row), nowMs)
         : costUs;
     }
     return known === 0 ? view.medianUs : rankOf(this.#sample, known, (known - 1) >> 1);

@@ -19,7 +19,10 @@ export type Tuning = {
   /** One that is set aside is tried after the first time, then after twice that, up to the second. */
   readonly trialMinMs: number;
   readonly trialMaxMs: number;
-  /** … but no more often than once in so many requests of the pool, unless that takes longer than this. */
+  /**
+   * … but no more often than once in so many requests of the pool, so that p99.9 does not know of it,
+   * unless that takes longer than this.
+   */
   readonly trialRequests: number;
   readonly trialLongestMs: number;
 };
@@ -50,8 +53,8 @@ export const TUNINGS: Readonly<Record<BalancerName, Tuning>> = {
     rampMs: 10_000,
     trialMinMs: 1_000,
     trialMaxMs: 5_000,
-    trialRequests: 1_000,
-    trialLongestMs: 20_000,
+    trialRequests: 2_000,
+    trialLongestMs: 30_000,
   },
   "peak-ewma": PLAIN,
   "least-loaded": { ...PLAIN, by: "pending" },

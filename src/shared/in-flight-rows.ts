@@ -22,6 +22,10 @@ export class InFlightRows {
     this.#workers = memory.layout.workers;
   }
 
+  get workers(): number {
+    return this.#workers;
+  }
+
   /** Requests in flight to the endpoint over all workers. */
   pending(row: number): number {
     let sum = 0;

@@ -83,8 +83,9 @@ test("trials come ever less often, but do not cease", () => {
     balancer.observe(bad, 900_000, nowMs);
   }
   assert.ok(rows.trialAtMs(0) !== 0);
-  // 50 requests a second: one trial in 1,000 of them is one in 20 s.
-  assert.ok(trials >= 5 && trials <= 12, `${trials} trials in two minutes`);
+  // The first comes before the rate is known. 100 requests a second over both workers: one trial in
+  // 2,000 of them is one in 20 s.
+  assert.ok(trials >= 5 && trials <= 8, `${trials} trials in two minutes`);
   assert.ok(120_000 / trials > trialMaxMs);
 });
 
