@@ -8,6 +8,7 @@ export const VARIANTS: Readonly<Record<string, Tuning>> = {
   "silence does not count": { ...ewma, countsSilence: false },
   "no slow one is set aside": { ...ewma, outlierRatio: Number.POSITIVE_INFINITY },
   "no failing one is set aside": { ...ewma, failingMargin: Number.POSITIVE_INFINITY },
+  "one slow answer is enough": { ...ewma, riseMax: Number.POSITIVE_INFINITY },
   "set aside at twice the median": { ...ewma, outlierRatio: 2 },
   "set aside at five times the median": { ...ewma, outlierRatio: 5 },
   "trials by time alone": { ...ewma, trialRequests: 0 },

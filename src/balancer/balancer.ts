@@ -62,7 +62,7 @@ export class Balancer {
     this.#rows = rows;
     this.#worker = worker;
     this.#loads = new Loads(rows, tuning, random);
-    this.#observations = new Observations(rows, random);
+    this.#observations = new Observations(rows, tuning, random);
     this.#tuning = tuning;
     this.random = random;
   }

@@ -147,8 +147,11 @@ export class Loads {
   #welcome(view: PoolView, row: number, trialAtMs: number, nowMs: number): void {
     const rows = this.#rows;
     if (!rows.moveTrial(row, trialAtMs, null)) return;
+    // It was silent for a moment, and nobody had to try it.
+    const isTried = rows.trials(row) > 1;
     // What it did to be set aside is not forgotten at once: one that flaps is tried ever less often.
     rows.noteTrial(row, rows.trials(row) >> 1, nowMs);
+    if (!isTried) return;
     rows.join(row, nowMs - this.#tuning.rampMs * WELCOME_PART);
     view.isRamping = true;
   }

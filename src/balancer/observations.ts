@@ -3,6 +3,7 @@ import { backoffMs } from "../lib/backoff.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
 import { afterFailure, afterSuccess, afterTrial } from "./failing.ts";
 import { DEFAULT_RTT_US, elapsedMs, observedUs, SAMPLE_MS } from "./peak-ewma.ts";
+import type { Tuning } from "./tuning.ts";
 
 /** Linkerd's reconnect backoff. A restarting process is back within a second more often than not. */
 export const BACKOFF_MIN_MS = 100;
@@ -12,11 +13,13 @@ const OBSERVE_TRIES_MAX = 4;
 
 export class Observations {
   readonly #rows: EndpointRows;
+  readonly #riseMax: number;
   readonly #random: () => number;
 
   /** `random` returns 32 random bits. */
-  constructor(rows: EndpointRows, random: () => number) {
+  constructor(rows: EndpointRows, { riseMax }: Tuning, random: () => number) {
     this.#rows = rows;
+    this.#riseMax = riseMax;
     this.#random = random;
   }
 
@@ -62,7 +65,7 @@ export class Observations {
     for (let attempt = 0; attempt < OBSERVE_TRIES_MAX; attempt++) {
       const seenUs = rows.costUs(row);
       const elapsed = elapsedMs(nowMs, rows.stampMs(row));
-      const costUs = observedUs(seenUs, elapsed, rttUs);
+      const costUs = observedUs(seenUs, elapsed, rttUs, this.#riseMax);
       if (costUs === seenUs && elapsed < SAMPLE_MS) return;
       if (rows.publishCost(row, seenUs, costUs, nowMs)) return;
     }

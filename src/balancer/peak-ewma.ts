@@ -37,11 +37,18 @@ export function decayedUs(costUs: number, elapsedMs: number): number {
 
 /**
  * Returns the cost after an answer that took `rttUs`, `elapsedMs` after the cost was written. Equal
- * to `costUs` when there is nothing to write yet, see SAMPLE_MS.
+ * to `costUs` when there is nothing to write yet, see SAMPLE_MS. It rises to at most `riseMax` times
+ * what it was.
  */
-export function observedUs(costUs: number, elapsedMs: number, rttUs: number): number {
+export function observedUs(
+  costUs: number,
+  elapsedMs: number,
+  rttUs: number,
+  riseMax = Number.POSITIVE_INFINITY,
+): number {
   const measuredUs = clamp(rttUs);
-  if (costUs === 0 || measuredUs >= costUs) return measuredUs;
+  if (costUs === 0) return measuredUs;
+  if (measuredUs >= costUs) return clamp(Math.min(measuredUs, costUs * riseMax));
   if (elapsedMs < SAMPLE_MS) return costUs;
   const weight = Math.exp(-elapsedMs / DECAY_MS);
   // Rounded down: rounded to the nearest it would stop short of the true value by up to 50 µs.

@@ -10,6 +10,11 @@ export type Tuning = {
   readonly leansOnPool: boolean;
   /** Silence counts as a lower bound of latency. */
   readonly countsSilence: boolean;
+  /**
+   * One answer makes an endpoint look slower by this factor at most. Less than `outlierRatio`: every
+   * service has a slow answer now and then, and nobody is to be set aside for one.
+   */
+  readonly riseMax: number;
   /** An endpoint is set aside when it takes this many times the pool's median. */
   readonly outlierRatio: number;
   /** … or when its share of failures exceeds the pool's better quarter by this, of FAILING_ONE. */
@@ -34,6 +39,7 @@ const PLAIN: Tuning = {
   by: "latency",
   leansOnPool: false,
   countsSilence: false,
+  riseMax: Number.POSITIVE_INFINITY,
   outlierRatio: Number.POSITIVE_INFINITY,
   failingMargin: Number.POSITIVE_INFINITY,
   rampMs: 0,
@@ -48,6 +54,7 @@ export const TUNINGS: Readonly<Record<BalancerName, Tuning>> = {
     by: "latency",
     leansOnPool: true,
     countsSilence: true,
+    riseMax: 2,
     outlierRatio: 3,
     failingMargin: 0.4 * 65_536,
     rampMs: 10_000,

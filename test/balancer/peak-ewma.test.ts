@@ -17,6 +17,12 @@ test("a larger round trip replaces the estimate at once", () => {
   assert.is(observedUs(1_000, 5_000, 1_001), 1_001);
 });
 
+test("… or as far as it may rise by one answer", () => {
+  assert.is(observedUs(1_000, 0, 50_000, 2), 2_000);
+  assert.is(observedUs(1_000, 0, 1_500, 2), 1_500);
+  assert.is(observedUs(0, 0, 50_000, 2), 50_000);
+});
+
 test("a smaller one is averaged in by the time since the last", () => {
   assert.is(observedUs(100_000, DECAY_MS, 10_000), 43_109); // 1/e of the way is left
   assert.is(observedUs(100_000, 10 * DECAY_MS, 10_000), 10_004);

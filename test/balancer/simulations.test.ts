@@ -66,6 +66,25 @@ test("an endpoint that hangs, flaps or fails for a while costs few requests", ()
   assert.ok(run("permanent-failure", "ewma").failures <= 30);
 });
 
+test("a pool in which each endpoint is slow now and then keeps all of them in use", () => {
+  const seconds = 120;
+  // One answer of 200 takes ten times as long. Each endpoint is due 15 requests in 3 s.
+  const answer = (_: number, __: number, unit: () => number) => ({
+    latencyMs: unit() < 0.005 ? 500 : 40 + 20 * unit(),
+    isFailure: false,
+  });
+  const world = { ...WORLDS.slow, backends: 10, ratePerSecond: 50, seconds, answer };
+  const idle = (riseMax: number): number => {
+    const used = new Set<string>();
+    for (const { backend, sentMs } of simulate(world, { ...TUNINGS.ewma, riseMax }, SEED)) {
+      used.add(`${backend} ${Math.floor(sentMs / 3_000)}`);
+    }
+    return percent(1 - used.size / ((10 * seconds) / 3));
+  };
+  assert.ok(idle(TUNINGS.ewma.riseMax) < 6, "of its time an endpoint gets nothing");
+  assert.ok(idle(Number.POSITIVE_INFINITY) > 15, "as it would be if one answer were enough");
+});
+
 test("weights are respected under load, and no endpoint gets much more than its share", () => {
   assert.ok(Math.abs(percent(run("weighted", "ewma").badShare) - percent(4 / 14)) < 2);
   for (const world of ["slow", "joining", "cold-start"] as const) {
