@@ -94,8 +94,9 @@ export class Balancer {
     let bestLoad = 0;
     let bestRank: number = Rank.failing;
     let fit = 0;
-    let index = view.indexAt(this.random() / UINT32);
-    const step = view.isWeighted ? 0 : 1 + (this.random() % (count - 1));
+    const { isWeighted } = view;
+    let index = isWeighted ? view.indexAt(this.random() / UINT32) : this.random() % count;
+    const step = isWeighted ? 0 : 1 + (this.random() % (count - 1));
     for (let drawn = 0; drawn < SHARE_MAX && fit < 2; drawn++) {
       if (drawn > 0) {
         index = step > 0 ? (index + step) % count : view.indexAt(this.random() / UINT32);

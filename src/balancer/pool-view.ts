@@ -19,6 +19,7 @@ const WEIGHT_USUAL = 10_000;
 
 export class PoolView {
   readonly endpoints: readonly Endpoint[];
+  readonly isWeighted: boolean;
   /** Relative to their mean; null: all are equal. */
   readonly #weights: Float64Array | null;
   /** Sums of the weights up to and including each. */
@@ -44,6 +45,7 @@ export class PoolView {
     this.endpoints = endpoints;
     const [first] = endpoints;
     const isEven = endpoints.every((each) => weightOf(each) === (first && weightOf(first)));
+    this.isWeighted = !isEven;
     this.#weights = isEven ? null : relativeWeights(endpoints);
     this.#reaches = this.#weights && sums(this.#weights);
   }
@@ -57,10 +59,6 @@ export class PoolView {
     const count = this.endpoints.length;
     this.#turn = (turn + 1) % (this.#weights === null ? count : TURNS_MAX);
     return this.#weights === null ? turn : this.indexAt((turn * GOLDEN) % 1);
-  }
-
-  get isWeighted(): boolean {
-    return this.#weights !== null;
   }
 
   weightAt(index: number): number {
