@@ -7,8 +7,8 @@
 import { relative } from "node:path";
 import { type Random, SEED, seeded } from "./random.ts";
 
-/** Fifteen targets on two runtimes: 75 s of two cores. */
-const SECONDS_IN_CI = 5;
+/** Fifteen targets on two runtimes: 45 s of two cores. */
+const SECONDS_IN_CI = 3;
 /** Enough to try a change. */
 const SECONDS_DEFAULT = 2;
 
