@@ -4,10 +4,10 @@ import { QUANTILES } from "../sim/figures.ts";
 import { PUBLISHED } from "./published.ts";
 import type { Run } from "./report.ts";
 
-const WIDTH = 760;
+const WIDTH = 780;
 const HEIGHT = 420;
 const LEFT = 60;
-const RIGHT = 20;
+const RIGHT = 40;
 const TOP = 56;
 const BOTTOM = 50;
 const MS_MAX = 2_200;
@@ -83,7 +83,7 @@ function axes(): string[] {
 
 function legend(names: readonly BalancerName[]): string[] {
   return names.map((name, i) => {
-    const at = TOP + 16 + i * 18;
+    const at = TOP + 146 + i * 18;
     const line = `<line x1="${LEFT + 14}" x2="${LEFT + 40}" y1="${at - 4}" y2="${at - 4}" stroke="${COLOURS[name]}" stroke-width="2"/>`;
     const dashed = PUBLISHED[name] === undefined ? "" : " (published: dashed)";
     return `${line}<text x="${LEFT + 48}" y="${at}">${name}${dashed}</text>`;
