@@ -98,7 +98,7 @@ export function firstMessage(
   const message = Math.max(floor, HANDSHAKE_HEADER_BYTES + limits.bodyBytesMin, framed + next);
   if (message > ceiling) return MALFORMED;
 
-  const fragments = Math.ceil((message - framed) / FRAGMENT_BYTES_MAX);
+  const fragments = leastFragments(message - framed, mostFragment(bytes, edge, end));
   const needBytes = edge - start + (message - framed) + fragments * RECORD_HEADER_BYTES;
   if (needBytes > limits.wireBytesMax || records + fragments > limits.recordsMax) return MALFORMED;
   if (held < HANDSHAKE_HEADER_BYTES) {
@@ -173,6 +173,18 @@ function leastFragment(bytes: Uint8Array, at: number, end: number): number {
   if (length > 0) return length;
   // §5.1: zero-length fragments of handshake types must not be sent.
   return present >= RECORD_HEADER_BYTES ? -1 : 1;
+}
+
+/** Returns the most that the fragment can have whose record header starts at `at`. */
+function mostFragment(bytes: Uint8Array, at: number, end: number): number {
+  if (end - at <= 3) return FRAGMENT_BYTES_MAX;
+  return Math.min((bytes[at + 3] ?? 0) * 256 + 255, FRAGMENT_BYTES_MAX);
+}
+
+/** Returns how many fragments `count` bytes take at the least, of which the first has at most `first`. */
+function leastFragments(count: number, first: number): number {
+  if (count === 0) return 0;
+  return 1 + Math.ceil(Math.max(0, count - first) / FRAGMENT_BYTES_MAX);
 }
 
 /** Returns the least length, header included, of the message whose first `held` bytes are at `base`. */

@@ -213,16 +213,36 @@ test("parseClientHello() holds its promises on mutated hellos", () => {
   }
 });
 
+/** Whether some byte after the first `length` leaves a hello possible. */
+function canGoOn(bytes: Uint8Array, length: number): boolean {
+  const tried = bytes.slice(0, length + 1);
+  for (let offset = 0; offset < 256; offset += 1) {
+    tried[length] = (bytes[length] ?? 0) + offset;
+    if (parse(tried).kind !== "not-tls") return true;
+  }
+  return false;
+}
+
+test("parseClientHello() does not wait for a hello that small records make too large", () => {
+  // What is left would fit, but not in the record whose length begins with 0.
+  const [high, low] = [(CLIENT_HELLO_BYTES_MAX - 100) >> 8, (CLIENT_HELLO_BYTES_MAX - 100) & 255];
+  const [random, suites] = [new Array<number>(32).fill(90), new Array<number>(100).fill(90)];
+  const message = [1, 0, high, low, 3, 3, ...random, 0, 0, suites.length, ...suites];
+  const bytes: number[] = [];
+  for (let at = 0; at < message.length; at += 3) {
+    bytes.push(22, 3, 1, 0, 3, ...message.slice(at, at + 3));
+  }
+  let length = 0;
+  while (parse(Uint8Array.from(bytes.slice(0, length))).kind === "incomplete") {
+    assert.ok(canGoOn(Uint8Array.from(bytes), length), `${length}`);
+    length += 1;
+  }
+  // 15 records, and of the next one's header all but the last byte.
+  assert.is(length, 15 * 8 + 4);
+});
+
 test("parseClientHello() never waits when no further byte can mend the hello", () => {
   const random = seeded("mendable hellos");
-  const canGoOn = (bytes: Uint8Array, length: number): boolean => {
-    const tried = bytes.slice(0, length + 1);
-    for (let offset = 0; offset < 256; offset += 1) {
-      tried[length] = (bytes[length] ?? 0) + offset;
-      if (parse(tried).kind !== "not-tls") return true;
-    }
-    return false;
-  };
   for (let round = 0; round < 1000; round += 1) {
     const bytes = randomHello(random, 40);
     mutate(random, bytes);
