@@ -30,7 +30,7 @@ import { elapsedMs } from "./peak-ewma.ts";
  * rather than some of its endpoints. Envoy has 10 %, which is too little where pools are small; Linkerd
  * has no limit, and answers 503 when all are out.
  */
-export const EJECTED_SHARE_MAX = 0.5;
+const EJECTED_SHARE_MAX = 0.5;
 /** Another worker won each time: one answer more or less is lost. */
 const COUNT_TRIES_MAX = 4;
 

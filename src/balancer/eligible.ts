@@ -7,7 +7,7 @@ import { isClosed, isDue, leftMs, probe } from "./circuit.ts";
  * `trial`: it is time to see whether the endpoint is well again, or can be connected to; whoever takes
  * the trial (`takeTrial`) sends it one request.
  */
-export type Eligibility = "eligible" | "trial" | "not";
+type Eligibility = "eligible" | "trial" | "not";
 
 /** How a pool looks to somebody who would pick: `trial` is a request to one that may be back. */
 export type Outlook = "ready" | "trial" | "none";

@@ -13,7 +13,7 @@
 /** Linkerd's: with less, a service that fails one time in ten loses endpoints all day long. */
 export const CONSECUTIVE_MAX = 7;
 /** Linkerd's success rate; Envoy has 85 %. In per cent. */
-export const SUCCESS_MIN_PERCENT = 80;
+const SUCCESS_MIN_PERCENT = 80;
 /**
  * … over so many answers at least. Linkerd has 5, and looks after each answer: then an endpoint of which
  * 1 in 20 fails is ejected in 8 of 100 windows of 100 answers, with 10 in 4, with 20 in 0.6. Where there

@@ -6,8 +6,8 @@ import type { Flag } from "./keys.ts";
 import { type PortRange, rangesOf } from "./redirect/port-ranges.ts";
 import { REDIRECT } from "./redirect-keys.ts";
 
-export type RedirectTask = "print" | "apply" | "remove" | "check";
-export type BackendName = "nft" | "iptables";
+type RedirectTask = "print" | "apply" | "remove" | "check";
+type BackendName = "nft" | "iptables";
 
 export type RedirectConfig = {
   readonly task: RedirectTask;

@@ -4,7 +4,7 @@ import type { Context } from "./context.ts";
 import type { ProxyErrorCode } from "./errors.ts";
 import type { LineWaiter } from "./lines.ts";
 
-export type LinePlaceEvents = {
+type LinePlaceEvents = {
   /** An endpoint may be there. */
   readonly available: () => void;
   /** There is none, and none is waited for any more. */

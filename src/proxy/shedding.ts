@@ -58,7 +58,7 @@ export class Shedding {
   }
 }
 
-export type DelayProbeParts = {
+type DelayProbeParts = {
   /** A clock that goes on within a turn, milliseconds. */
   readonly now: () => number;
   /** Wakes the worker by itself. */

@@ -9,7 +9,7 @@ import type { CounterName } from "../metrics/catalog.ts";
 const NOTES_MAX = 10;
 const NOTES_EVERY_MS = 10_000;
 
-export type NotesParts = {
+type NotesParts = {
   readonly count: (name: CounterName) => void;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;

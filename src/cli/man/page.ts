@@ -14,7 +14,7 @@ import { bold, entry, escaped, example, italic, macro, text } from "./roff.ts";
 
 type Table = Readonly<Record<string, Command>>;
 
-export type PageOptions = {
+type PageOptions = {
   readonly table: Table;
   readonly version: string;
   /** Shown as its day, in UTC. */
