@@ -93,7 +93,7 @@ async function startSidecars(
 ): Promise<Sidecar[]> {
   const started: Sidecar[] = [];
   for (let i = 0; i < WORLDS[world].sidecars; i++) {
-    if (world === "joining") {
+    if (isListed(world)) {
       const words = [balancer, SERVICE, ...ports.map(String)];
       const command = scriptCommand(runtime, script("listed-sidecar.ts"), words);
       const { child, lines } = await startTalking(
@@ -120,6 +120,11 @@ async function startSidecars(
   return started;
 }
 
+/** Endpoints that come and go, or that have weights, cannot be said by flags. */
+function isListed(world: WorldName): boolean {
+  return world === "joining" || world === "weighted";
+}
+
 /** Tells the sidecars who is there, at the beginning and when that changes. */
 async function join(
   { world: name, warmUpSeconds }: Experiment,
@@ -127,11 +132,12 @@ async function join(
   beginEpochMs: number,
   speed: number,
 ): Promise<void> {
-  if (name !== "joining") return;
+  if (!isListed(name)) return;
   const world = WORLDS[name];
   const list = (atMs: number): string => {
     const places = Array.from({ length: world.backends }, (_, i) => i);
-    return `list ${places.filter((i) => world.isThere(i, atMs)).join(" ")}`;
+    const there = places.filter((i) => world.isThere(i, atMs));
+    return `list ${there.map((i) => `${i}:${world.weight(i) ?? ""}`).join(" ")}`;
   };
   const tell = (atMs: number): void => {
     for (const { child } of sidecars) child.send(list(atMs));

@@ -117,6 +117,10 @@ export interface Verdict {
   readonly text: string;
 }
 
+/** Of eleven, one has four times the weight. */
+const WEIGHTED_SHARE = 4 / 14;
+const WEIGHTED_MARGIN = 0.02;
+
 /** Returns whether the runs meet what is promised of the default balancer. */
 export function verdicts(runs: readonly Run[]): Verdict[] {
   return runs.flatMap(({ balancer, by, figures, world }) => {
@@ -134,6 +138,11 @@ export function verdicts(runs: readonly Run[]): Verdict[] {
       case "joining": {
         const text = `${by}: ${percent(figures.joinShare, 1)} to the one that joins in its first 200 ms, ${percent(1 / 11, 1)} allowed`;
         return [{ isMet: figures.joinShare <= 1 / 11, text }];
+      }
+      case "weighted": {
+        const wanted = WEIGHTED_SHARE;
+        const text = `${by}: ${percent(figures.badShare, 1)} to the one of four times the weight, ${percent(wanted, 1)} is its share`;
+        return [{ isMet: Math.abs(figures.badShare - wanted) <= WEIGHTED_MARGIN, text }];
       }
       case "slow-20":
         return againstPlain(runs, by, figures);

@@ -19,8 +19,8 @@ import { DrainPhase, SeriesField, STATUS_MIN } from "../../src/shared/layout.ts"
 import { allocate, startDraining } from "../../src/shared/memory.ts";
 import { eventually } from "./eventually.ts";
 
-/** Where a service's endpoint listens, and what it speaks. */
-export type At = { readonly port: number; readonly speaks?: Speaks };
+/** Where a service's endpoint listens, what it speaks, and its weight. */
+export type At = { readonly port: number; readonly speaks?: Speaks; readonly weight?: number };
 
 export type ServiceSpec = {
   readonly name: string;
@@ -118,8 +118,8 @@ export async function startRouted(balancer: BalancerName = "ewma"): Promise<Rout
     clients: [],
     services: services.map(({ name, at, routes = [], failure = null }) => {
       const series = seriesOf(name);
-      const endpoints = at.map(({ port, speaks = "http1" }): Endpoint => {
-        return { row: rowOf(`${port}`), series, ip: LOOPBACK, port, speaks, peer: null };
+      const endpoints = at.map(({ port, speaks = "http1", ...weight }): Endpoint => {
+        return { row: rowOf(`${port}`), series, ip: LOOPBACK, port, speaks, peer: null, ...weight };
       });
       return { name, series, endpoints, failure, routes };
     }),
