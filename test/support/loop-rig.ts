@@ -44,8 +44,8 @@ export class LoopRig {
   #isStopped = false;
   readonly faults: string[] = [];
 
-  /** `seed`: of the worker's random numbers. */
-  constructor(seed: number) {
+  /** `seed`: of the worker's random numbers. `watch` is given each turn to run, and may count. */
+  constructor(seed: number, watch: (turn: () => void) => void = (turn) => turn()) {
     const memory = allocate(1);
     const table = new DescriptorTable(memory);
     const { loop } = this;
@@ -93,7 +93,7 @@ export class LoopRig {
       this.context.upstreamStreams.turn();
     };
     loop.onFault = (error) => this.faults.push(String(error));
-    this.#turns = setInterval(() => this.#turn(), 1);
+    this.#turns = setInterval(() => watch(() => this.#turn()), 1);
   }
 
   port(version: Version): number {
