@@ -12,6 +12,7 @@
  * `answered`, `observe`, `failed` and `connectFailed` before `release`.
  */
 import { assert } from "../lib/assert.ts";
+import { below } from "../lib/random.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
 import {
@@ -35,6 +36,8 @@ import { TUNINGS, type Tuning } from "./tuning.ts";
  * others must carry however many are set aside, and what any one gets however good it looks.
  */
 export const SHARE_MAX = 4;
+/** In place of a load. */
+const NOT_ELIGIBLE = -3;
 const UINT32 = 0x1_0000_0000;
 
 export class Balancer {
@@ -87,44 +90,48 @@ export class Balancer {
   }
 
   #pickOfTwo(view: PoolView, nowMs: number, tried: readonly Endpoint[]): Endpoint | null {
-    const { endpoints } = view;
+    const { endpoints, isWeighted } = view;
     const count = endpoints.length;
     const loads = this.#loads;
-    let best: Endpoint | null = null;
+    let best = -1;
     let bestLoad = 0;
     let bestRank: number = Rank.failing;
     let fit = 0;
-    const { isWeighted } = view;
-    let index = isWeighted ? view.indexAt(this.random() / UINT32) : this.random() % count;
-    const step = isWeighted ? 0 : 1 + (this.random() % (count - 1));
+    let index = isWeighted ? view.indexAt(this.random() / UINT32) : below(this.random(), count);
+    const step = isWeighted ? 0 : 1 + below(this.random(), count - 1);
     for (let drawn = 0; drawn < SHARE_MAX && fit < 2; drawn++) {
       if (drawn > 0) {
-        index = step > 0 ? (index + step) % count : view.indexAt(this.random() / UINT32);
+        index = isWeighted ? view.indexAt(this.random() / UINT32) : index + step;
+        if (index >= count) index -= count;
       }
-      const endpoint = at(endpoints, index);
-      if (endpoint === best || isTried(endpoint, tried)) continue;
-      const eligibility = eligibilityOf(this.#rows, endpoint.row, nowMs);
-      if (eligibility !== "eligible") {
-        if (eligibility === "trial" && this.#takeTrial(endpoint.row, nowMs)) return endpoint;
-        continue;
-      }
-      const load = loads.weigh(view, index, nowMs);
-      if (load === TRIAL) return endpoint;
-      const { rank } = loads;
+      const row = view.rowAt(index);
+      if (index === best || isTried(row, tried)) continue;
+      const soundLoad = loads.soundLoad(view, index, row, nowMs);
+      const load = soundLoad >= 0 ? soundLoad : this.#weigh(view, index, row, nowMs);
+      if (load === TRIAL) return at(endpoints, index);
+      if (load === NOT_ELIGIBLE) continue;
+      const rank = soundLoad >= 0 ? Rank.fit : loads.rank;
       if (rank === Rank.fit) fit++;
-      if (best !== null && (rank === bestRank ? load >= bestLoad : rank > bestRank)) continue;
-      best = endpoint;
+      if (best !== -1 && (rank === bestRank ? load >= bestLoad : rank > bestRank)) continue;
+      best = index;
       bestLoad = load;
       bestRank = rank;
     }
-    return best;
+    return best === -1 ? null : at(endpoints, best);
+  }
+
+  /** Returns the load of an endpoint, TRIAL, which is taken, or NOT_ELIGIBLE. */
+  #weigh(view: PoolView, index: number, row: number, nowMs: number): number {
+    const eligibility = eligibilityOf(this.#rows, row, nowMs);
+    if (eligibility === "eligible") return this.#loads.weigh(view, index, nowMs);
+    return eligibility === "trial" && this.#takeTrial(row, nowMs) ? TRIAL : NOT_ELIGIBLE;
   }
 
   #pickInTurn(view: PoolView, nowMs: number, tried: readonly Endpoint[]): Endpoint | null {
     const { endpoints } = view;
     for (let step = 0; step < endpoints.length; step++) {
       const endpoint = at(endpoints, view.nextTurn());
-      if (isTried(endpoint, tried)) continue;
+      if (isTried(endpoint.row, tried)) continue;
       const eligibility = eligibilityOf(this.#rows, endpoint.row, nowMs);
       if (eligibility === "eligible") return endpoint;
       if (eligibility === "trial" && this.#takeTrial(endpoint.row, nowMs)) return endpoint;
@@ -145,12 +152,12 @@ export class Balancer {
     let seen = 0;
     for (let index = 0; index < endpoints.length; index++) {
       const endpoint = at(endpoints, index);
-      if (isTried(endpoint, tried)) continue;
+      if (isTried(endpoint.row, tried)) continue;
       const eligibility = eligibilityOf(this.#rows, endpoint.row, nowMs);
       if (eligibility === "trial" && this.#takeTrial(endpoint.row, nowMs)) return endpoint;
       if (eligibility === "eligible") {
         // Two of those that were seen so far (Vitter's reservoir).
-        const place = seen < 2 ? seen : this.random() % (seen + 1);
+        const place = seen < 2 ? seen : below(this.random(), seen + 1);
         if (place === 0) first = index;
         else if (place === 1) second = index;
         seen++;
@@ -172,10 +179,10 @@ export class Balancer {
     nowMs: number,
     tried: readonly Endpoint[],
   ): Endpoint | null {
-    const start = this.random() % endpoints.length;
+    const start = below(this.random(), endpoints.length);
     for (let step = 0; step < endpoints.length; step++) {
       const endpoint = at(endpoints, (start + step) % endpoints.length);
-      if (isTried(endpoint, tried)) continue;
+      if (isTried(endpoint.row, tried)) continue;
       if (takeRetryEarly(this.#rows, endpoint.row, nowMs)) return endpoint;
     }
     return null;
@@ -193,7 +200,7 @@ export class Balancer {
     this.trial = 0;
     for (let i = 0; i < endpoints.length; i++) {
       const endpoint = at(endpoints, i);
-      if (!isTried(endpoint, tried)) return endpoint;
+      if (!isTried(endpoint.row, tried)) return endpoint;
     }
     return null;
   }
@@ -264,9 +271,9 @@ export class Balancer {
 }
 
 /** By row: each snapshot brings new objects for the same endpoints. */
-function isTried(endpoint: Endpoint, tried: readonly Endpoint[]): boolean {
+function isTried(row: number, tried: readonly Endpoint[]): boolean {
   for (let i = 0; i < tried.length; i++) {
-    if (tried[i]?.row === endpoint.row) return true;
+    if (tried[i]?.row === row) return true;
   }
   return false;
 }

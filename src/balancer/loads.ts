@@ -2,6 +2,7 @@
  * What a worker makes of the endpoints' shared rows: their loads, and which of them are set aside.
  */
 import { backoffMs } from "../lib/backoff.ts";
+import { below } from "../lib/random.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
 import { FAILING_ONE } from "./failing.ts";
@@ -12,6 +13,8 @@ import type { Tuning } from "./tuning.ts";
 
 /** In place of a load: the endpoint is set aside, and its trial is due and this request's. */
 export const TRIAL = -1;
+/** In place of a load: see what `weigh` says. */
+const UNKNOWN = -2;
 
 /**
  * Which of two endpoints is better, whatever their loads; the lesser is. One that fails is worse than
@@ -55,11 +58,27 @@ export class Loads {
     return view;
   }
 
+  /**
+   * Returns what `weigh` would, for an endpoint that may be chosen, against which nothing speaks, in a pool
+   * of which nobody is new: so they are nearly always, and that takes half as long to see. Or less than 0.
+   */
+  soundLoad(view: PoolView, index: number, row: number, nowMs: number): number {
+    const rows = this.#rows;
+    if (view.isRamping || !rows.isSound(row)) return UNKNOWN;
+    const { countsSilence, outlierRatio } = this.#tuning;
+    const { medianUs } = view;
+    const pending = rows.pending(row);
+    let expected = estimateUs(rows.costUs(row), elapsedMs(nowMs, rows.stampMs(row)), medianUs);
+    if (pending !== 0 && countsSilence) expected = expectedUs(expected, rows.silentMs(row, nowMs));
+    if (expected > outlierRatio * medianUs) return UNKNOWN;
+    return expected * (view.isWeighted ? pending / view.weightAt(index) + 1 : pending + 1);
+  }
+
   /** Returns the load of the endpoint at `index`, or TRIAL. Sets `rank`. */
   weigh(view: PoolView, index: number, nowMs: number): number {
     const rows = this.#rows;
     const tuning = this.#tuning;
-    const row = view.endpoints[index]?.row ?? 0;
+    const row = view.rowAt(index);
     this.rank = Rank.fit;
     const pending = rows.pending(row);
     if (tuning.by === "pending") return loadUs(1, pending, view.weightAt(index), 0);
@@ -179,9 +198,9 @@ export class Loads {
     const rows = this.#rows;
     const looks = Math.min(endpoints.length, SAMPLED_MAX);
     let rampMax = 0;
-    view.sampledFrom = looks < endpoints.length ? this.#random() % endpoints.length : 0;
+    view.sampledFrom = looks < endpoints.length ? below(this.#random(), endpoints.length) : 0;
     for (let i = 0; i < looks; i++) {
-      const row = endpoints[(view.sampledFrom + i) % endpoints.length]?.row ?? 0;
+      const row = view.rowAt((view.sampledFrom + i) % endpoints.length);
       const ageMs = (nowMs - rows.joinedMs(row)) >>> 0;
       rampMax = Math.max(rampMax, rampOf(ageMs, rampMs));
       this.#sample[i] = rows.failing(row);
@@ -214,7 +233,7 @@ export class Loads {
     const looks = Math.min(endpoints.length, SAMPLED_MAX);
     let known = 0;
     for (let i = 0; i < looks; i++) {
-      const row = endpoints[(sampledFrom + i) % endpoints.length]?.row ?? 0;
+      const row = view.rowAt((sampledFrom + i) % endpoints.length);
       const costUs = rows.costUs(row);
       if (costUs === 0) continue;
       this.#sample[known++] = leans

@@ -65,6 +65,8 @@ export class Observations {
     for (let attempt = 0; attempt < OBSERVE_TRIES_MAX; attempt++) {
       const seenUs = rows.costUs(row);
       const elapsed = elapsedMs(nowMs, rows.stampMs(row));
+      // So are nearly all: no peak, and the last was noted a moment ago.
+      if (rttUs <= seenUs && seenUs > 0 && elapsed < SAMPLE_MS) return;
       const costUs = observedUs(seenUs, elapsed, rttUs, this.#riseMax);
       if (costUs === seenUs && elapsed < SAMPLE_MS) return;
       if (rows.publishCost(row, seenUs, costUs, nowMs)) return;

@@ -19,6 +19,8 @@ const WEIGHT_USUAL = 10_000;
 
 export class PoolView {
   readonly endpoints: readonly Endpoint[];
+  /** Their rows, close together: a pick looks at two, and needs the object of one. */
+  readonly #rows: Int32Array;
   readonly isWeighted: boolean;
   /** Relative to their mean; null: all are equal. */
   readonly #weights: Float64Array | null;
@@ -43,6 +45,7 @@ export class PoolView {
 
   constructor(endpoints: readonly Endpoint[]) {
     this.endpoints = endpoints;
+    this.#rows = Int32Array.from(endpoints, ({ row }) => row);
     const [first] = endpoints;
     const isEven = endpoints.every((each) => weightOf(each) === (first && weightOf(first)));
     this.isWeighted = !isEven;
@@ -59,6 +62,10 @@ export class PoolView {
     const count = this.endpoints.length;
     this.#turn = (turn + 1) % (this.#weights === null ? count : TURNS_MAX);
     return this.#weights === null ? turn : this.indexAt((turn * GOLDEN) % 1);
+  }
+
+  rowAt(index: number): number {
+    return this.#rows[index] ?? 0;
   }
 
   weightAt(index: number): number {

@@ -75,9 +75,12 @@ export class ExchangeOutcome {
   ): void {
     const fixed = route?.series ?? origin.series;
     const series = fixed >= 0 ? fixed : (endpoint?.series ?? service?.series ?? 0);
-    const outcome = { series, endpoint, status: this.#status, latencyUs: this.#latencyUs };
-    record(context, outcome);
-    if (this.watched !== null) context.watch?.tell(this.watched, outcome, origin, this.#sends);
+    const status = this.#status;
+    const latencyUs = this.#latencyUs;
+    record(context, series, status, latencyUs);
+    if (this.watched === null) return;
+    const outcome = { series, endpoint, status, latencyUs };
+    context.watch?.tell(this.watched, outcome, origin, this.#sends);
     this.watched = null;
   }
 

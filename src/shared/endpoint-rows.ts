@@ -102,7 +102,7 @@ export class EndpointRows extends InFlightRows {
   /** Notes a success: failures are forgotten. */
   succeed(row: number): void {
     const base = this.#rows + row * EndpointRow.$stride;
-    if (Atomics.load(this.#words, base + EndpointRow.failures) === 0) return;
+    if (this.failures(row) === 0) return;
     Atomics.store(this.#words, base + EndpointRow.isRetried, 0);
     Atomics.store(this.#words, base + EndpointRow.failures, 0);
   }
@@ -144,6 +144,13 @@ export class EndpointRows extends InFlightRows {
     const phase = (this.#words[base + EndpointRow.circuit] ?? 0) & CIRCUIT_PHASE;
     const failures = this.#words[base + EndpointRow.failures] ?? 0;
     return (phase | failures | (this.#words[base + EndpointRow.heldUntilMs] ?? 0)) === 0;
+  }
+
+  /** It is usual, none of its latest requests failed, and it is not set aside: one cache line is read. */
+  isSound(row: number): boolean {
+    const base = this.#rows + row * EndpointRow.$stride;
+    const failing = this.#words[base + EndpointRow.failing] ?? 0;
+    return (failing | (this.#words[base + EndpointRow.trialAtMs] ?? 0)) === 0 && this.isUsual(row);
   }
 
   /** The circuit breaker's word, see balancer/circuit.ts. */

@@ -1,5 +1,5 @@
 import * as assert from "uvu/assert";
-import { xorshift32 } from "../../src/lib/random.ts";
+import { below, xorshift32 } from "../../src/lib/random.ts";
 import { suite } from "../support/test.ts";
 
 const test = suite("lib/random");
@@ -38,6 +38,20 @@ test("small remainders are even: each of 3 gets a third", () => {
     counts[at] = (counts[at] ?? 0) + 1;
   }
   for (const count of counts) assert.ok(Math.abs(count - 100_000) < 1_500, counts.join(" "));
+});
+
+test("below is the remainder, at the borders too", () => {
+  const random = xorshift32(5);
+  for (const count of [1, 2, 3, 7, 4_095, 4_096, 999_983, 2 ** 20]) {
+    const last = Math.floor((2 ** 32 - 1) / count) * count;
+    for (const bits of [0, 1, count - 1, count, last - 1, last, 2 ** 31, 2 ** 32 - 1]) {
+      assert.is(below(bits, count), bits % count, `${bits} % ${count}`);
+    }
+    for (let i = 0; i < 1_000; i++) {
+      const bits = random();
+      assert.is(below(bits, count), bits % count, `${bits} % ${count}`);
+    }
+  }
 });
 
 test.run();
