@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { type Child, PROXY_CORE, startChild } from "./child.ts";
 import type { Identities } from "./identities.ts";
 import { BODY_BYTES } from "./origin.ts";
-import { freePort } from "./ports.ts";
+import { freePort, isListening } from "./ports.ts";
 import { haproxy } from "./proxies/haproxy.ts";
 import { nginx } from "./proxies/nginx.ts";
 import { outriggerOn, SERVICE } from "./proxies/outrigger.ts";
@@ -45,7 +45,12 @@ export interface Task {
 }
 
 export type Plan =
-  | { readonly kind: "command"; readonly command: readonly string[] }
+  | {
+      readonly kind: "command";
+      readonly command: readonly string[];
+      /** Where it listens, if that is not the task's port. */
+      readonly port?: number;
+    }
   | { readonly kind: "direct" }
   | { readonly kind: "absent"; readonly reason: string };
 
@@ -138,10 +143,13 @@ async function startProxy(
   contender: Contender,
   task: Task,
 ): Promise<{ child: Child; port: number } | "direct" | Absent> {
-  const { port } = task;
   const plan = contender.plan(task);
   if (plan.kind !== "command") {
     return plan.kind === "direct" ? "direct" : plan;
+  }
+  const { port = task.port } = plan;
+  if (await isListening(port)) {
+    return { kind: "absent", reason: `something else listens on its port ${port}` };
   }
   const child = startChild(plan.command, { core: PROXY_CORE, killAfterMs: PROXY_LIFE_MS });
   const problem = await untilListening(child, port);

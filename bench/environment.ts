@@ -1,7 +1,7 @@
 /** Where and with what a run was made; stands in every JSON line. */
 import { execFileSync } from "node:child_process";
 import os from "node:os";
-import { CONTENDERS, versionOf } from "./contenders.ts";
+import { type Contender, versionOf } from "./contenders.ts";
 import { ROOT } from "./runtimes.ts";
 
 export interface Environment {
@@ -14,13 +14,13 @@ export interface Environment {
   readonly loadAverage: number;
 }
 
-export function describeEnvironment(): Environment {
+export function describeEnvironment(contenders: readonly Contender[]): Environment {
   return {
     gitSha: gitSha(),
     cpu: os.cpus()[0]?.model.trim() ?? "unknown",
     cores: os.cpus().length,
     kernel: `${os.type()} ${os.release()} ${os.arch()}`,
-    versions: Object.fromEntries(CONTENDERS.map((each) => [each.name, versionOf(each)])),
+    versions: Object.fromEntries(contenders.map((each) => [each.name, versionOf(each)])),
     loadAverage: os.loadavg()[0] ?? 0,
   };
 }

@@ -4,6 +4,7 @@ import { mkdtempSync } from "node:fs";
 import { type Contender, type Place, startContender, versionOf } from "./contenders.ts";
 import type { Identities } from "./identities.ts";
 import type { Origin } from "./origin.ts";
+import type { Distribution } from "./percentiles.ts";
 import type { Figures, Scenario, Timing } from "./scenario.ts";
 
 export interface Sample {
@@ -12,6 +13,7 @@ export interface Sample {
   readonly version: string;
   readonly repeat: number;
   readonly figures: Figures;
+  readonly latenciesMs?: Distribution;
   readonly errors: number;
 }
 

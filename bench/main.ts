@@ -1,35 +1,26 @@
 /** `npm run bench`: measures the contenders and prints tables. Progress goes to stderr. Exits with 1 if
  * outrigger was asked for and could not be measured, or if anything failed while being measured. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import process from "node:process";
 import { type BalanceOptions, runBalance, runBalanceSim } from "./balance/command.ts";
 import { killChildrenOnExit, LOAD_CORE, PROXY_CORE } from "./child.ts";
-import { describeEnvironment } from "./environment.ts";
+import { estimateSeconds, scenariosOf } from "./comparisons.ts";
+import { describeEnvironment, type Environment } from "./environment.ts";
 import { makeIdentities } from "./identities.ts";
-import { interleave, type ScenarioResult, type Setting } from "./interleave.ts";
-import {
-  type ComparisonName,
-  isComparison,
-  type Options,
-  readOptions,
-  type ScenarioName,
-  USAGE,
-} from "./options.ts";
+import { interleave, type Sample, type ScenarioResult, type Setting } from "./interleave.ts";
+import { plotLatencies } from "./latency-plot.ts";
+import { isComparison, type Options, readOptions, type ScenarioName, USAGE } from "./options.ts";
 import { startOrigin } from "./origin.ts";
 import { findProgram } from "./programs.ts";
 import { SERVICE } from "./proxies/outrigger.ts";
 import { halfOfReference } from "./rate.ts";
 import { renderEnvironment, renderScenario } from "./report.ts";
 import { localResultsPath, resultsWriter } from "./results.ts";
-import type { Scenario, Timing } from "./scenario.ts";
-import { http2Chain, oneHttp2Proxy } from "./scenarios/http2.ts";
-import { keepAlive, newConnections } from "./scenarios/keepalive.ts";
-import { bursts, evenRate } from "./scenarios/latency.ts";
+import type { Timing } from "./scenario.ts";
 import { renderMicro, runMicro } from "./scenarios/micro.ts";
-import { mtlsChain, mtlsHandshakes, mtlsKeepAlive } from "./scenarios/mtls.ts";
-import { mtlsTcp, opaqueTcp } from "./scenarios/tcp.ts";
+import { renderSummary } from "./summary.ts";
 import type { TableStyle } from "./table.ts";
 
 const EXIT_FAILED = 1;
@@ -56,11 +47,10 @@ async function main(): Promise<number> {
 
 /** Runs every scenario asked for, one after the other; tells whether all went well. */
 async function runAll(options: Options, directory: string): Promise<boolean> {
-  const environment = describeEnvironment();
+  const environment = describeEnvironment(options.contenders);
   const timing: Timing = { seconds: options.seconds, warmUpSeconds: options.warmUpSeconds };
   const outPath = options.outPath ?? localResultsPath();
   const write = resultsWriter(outPath, timing, environment);
-  const style: TableStyle = options.isMarkdown ? "markdown" : "plain";
   console.log(renderEnvironment(environment));
   let isGood = true;
   const balance = balanceOptions(options);
@@ -68,69 +58,69 @@ async function runAll(options: Options, directory: string): Promise<boolean> {
   if (options.scenarios.includes("balance")) {
     isGood = (await runBalance(balance, write, onProgress)) && isGood;
   }
-  const comparisons = options.scenarios.filter(isComparison);
-  if (comparisons.length === 0) return isGood;
-  const origin = await startOrigin(directory);
-  const setting: Setting = {
-    contenders: options.contenders,
-    repeats: options.repeats,
-    timing,
-    origin,
-    identities: await makeIdentities(directory, SERVICE),
-    directory,
-    onSample: write,
-    onProgress,
-  };
-  const results: ScenarioResult[] = [];
-  for (const name of comparisons) {
-    if (name === "micro") {
-      const result = await runMicro(options.runtimes, options.repeats, write, onProgress);
-      console.log(renderMicro(result, options.runtimes, style));
-      isGood &&= result.failures.length === 0;
-      continue;
-    }
-    const scenario = await scenarioFor(name, options, results, setting);
-    const result = await interleave(scenario, setting);
-    await scenario.stop();
-    results.push(result);
-    console.log(renderScenario(result, style));
-    isGood &&= hasSucceeded(result);
+  if (options.scenarios.includes("micro")) {
+    const result = await runMicro(options.runtimes, options.repeats, write, onProgress);
+    console.log(renderMicro(result, options.runtimes, styleOf(options)));
+    isGood &&= result.failures.length === 0;
   }
-  await origin.stop();
+  if (options.scenarios.some(isComparison)) {
+    const results = await compare(options, directory, timing, write);
+    isGood &&= results.every(hasSucceeded);
+    if (options.svgPath !== null && options.scenarios.includes("latency")) {
+      drawLatencies(options.svgPath, results, environment);
+    }
+  }
   onProgress(`results are in ${outPath}`);
   return isGood;
 }
 
-async function scenarioFor(
-  name: Exclude<ComparisonName, "micro">,
+/** Measures all comparisons asked for, and prints a table after each and the summary at the end. */
+async function compare(
   options: Options,
-  earlier: readonly ScenarioResult[],
-  setting: Setting,
-): Promise<Scenario> {
-  switch (name) {
-    case "keepalive":
-      return keepAlive(options.load);
-    case "connections":
-      return newConnections();
-    case "tcp":
-      return await opaqueTcp();
-    case "http2":
-      return oneHttp2Proxy(setting.origin.http2Port);
-    case "chain":
-      return http2Chain();
-    case "mtls-chain":
-      return mtlsChain();
-    case "mtls-keepalive":
-      return mtlsKeepAlive(setting.identities);
-    case "handshakes":
-      return mtlsHandshakes(setting.identities);
-    case "mtls-tcp":
-      return await mtlsTcp();
-    case "latency":
-      return evenRate(options.ratePerSecond ?? (await halfOfReference(earlier, setting)));
-    case "burst":
-      return bursts(options.ratePerSecond ?? (await halfOfReference(earlier, setting)));
+  directory: string,
+  timing: Timing,
+  onSample: (sample: Sample) => void,
+): Promise<readonly ScenarioResult[]> {
+  onProgress(`the comparisons take about ${Math.ceil(estimateSeconds(options) / 60)} minutes`);
+  const { contenders, repeats } = options;
+  const origin = await startOrigin(directory);
+  const identities = await makeIdentities(directory, SERVICE);
+  const setting: Setting = {
+    ...{ contenders, repeats, timing, origin, identities, directory },
+    ...{ onSample, onProgress },
+  };
+  const style = styleOf(options);
+  const results: ScenarioResult[] = [];
+  let rate: number | null = null;
+  const half = async (): Promise<number> => {
+    rate ??= await halfOfReference(results, setting);
+    return rate;
+  };
+  for (const name of options.scenarios.filter(isComparison)) {
+    for (const scenario of await scenariosOf(name, options, setting, half)) {
+      const result = await interleave(scenario, setting);
+      await scenario.stop();
+      results.push(result);
+      console.log(renderScenario(result, style));
+    }
   }
+  await origin.stop();
+  const names = contenders.map((each) => each.name);
+  const summary = renderSummary(results, names, style);
+  if (summary !== null) console.log(summary);
+  return results;
+}
+
+function drawLatencies(
+  path: string,
+  results: readonly ScenarioResult[],
+  environment: Environment,
+): void {
+  const { cores, cpu, kernel, gitSha } = environment;
+  const svg = plotLatencies(results, `${cores} × ${cpu}, ${kernel}, commit ${gitSha}`);
+  if (svg === null) return;
+  writeFileSync(path, svg);
+  onProgress(`latency by percentile is drawn in ${path}`);
 }
 
 function balanceOptions(options: Options): BalanceOptions {
@@ -139,8 +129,12 @@ function balanceOptions(options: Options): BalanceOptions {
     ...{ balancers, runtimes, svgPath, warmUpSeconds, worlds },
     repeats: options.isRepeatGiven ? options.repeats : 1,
     seconds: options.isLengthGiven ? options.seconds : null,
-    style: options.isMarkdown ? "markdown" : "plain",
+    style: styleOf(options),
   };
+}
+
+function styleOf({ isMarkdown }: Options): TableStyle {
+  return isMarkdown ? "markdown" : "plain";
 }
 
 /** A contender that is not ours may be missing; ours may not, and nobody may answer with errors. */

@@ -2,8 +2,10 @@
 import { parseArgs } from "node:util";
 import { BALANCERS, type BalancerName } from "../src/balancer/tuning.ts";
 import { CONTENDERS, type Contender } from "./contenders.ts";
+import { namedProxy } from "./proxies/named.ts";
 import { RUNTIMES, type Runtime } from "./runtimes.ts";
 import type { ClosedLoop } from "./scenarios/keepalive.ts";
+import type { Rate } from "./scenarios/latency.ts";
 import { WORLDS, type WorldName } from "./sim/worlds.ts";
 
 export const SCENARIOS = [
@@ -11,6 +13,7 @@ export const SCENARIOS = [
   "latency",
   "burst",
   "connections",
+  "bodies",
   "http2",
   "chain",
   "tcp",
@@ -23,7 +26,7 @@ export const SCENARIOS = [
   "balance-sim",
 ] as const;
 /** Experiments, with nothing but ourselves in them: only by their names. */
-const EXPERIMENTS = ["balance", "balance-sim"] as const;
+const EXPERIMENTS = ["micro", "balance", "balance-sim"] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 export type ComparisonName = Exclude<ScenarioName, (typeof EXPERIMENTS)[number]>;
 /** Those of the article and those that something is promised of. */
@@ -32,23 +35,32 @@ const WORLDS_USUAL: readonly WorldName[] = [
   ...["fast-failing", "fast-failing-4", "joining", "hanging", "slow-20"],
 ] as WorldName[];
 
+const RATES_USUAL = "20,200,2000,half";
+
 export const USAGE = `npm run bench -- [SCENARIO…] [flags]
 
-scenarios (all of them but balance and balance-sim if none is named, or with "all"): ${SCENARIOS.join(" ")}
+scenarios: ${SCENARIOS.join(" ")}
+(all: every one but ${EXPERIMENTS.join(", ")}, as without a name; "all micro": that too)
 
   --repeats N          measurements of each contender, interleaved (3)
   --seconds S          length of one measurement (10)
   --warm-up S          before each, not counted (2)
   --contenders LIST    of ${CONTENDERS.map((each) => each.name).join(",")}
   --runtimes LIST      of ${RUNTIMES.join(",")}: for micro, and for outrigger without --contenders
-  --rate N             requests/s in latency and burst (half of what HAProxy reaches in keepalive)
+  --proxy 'NAME=PORT COMMAND'
+                       another contender, in the HTTP/1 scenarios: what the shell is given to start it,
+                       with {origin} for the origin's port, and the port of 127.0.0.1 it listens on;
+                       as often as there are such
+  --rates LIST         requests/s in latency; half is half of what HAProxy reaches in keepalive, which
+                       is also the rate of burst (${RATES_USUAL})
   --load wrk|autocannon  load generator of keepalive (wrk)
   --worlds LIST        in balance and balance-sim, of 
                        ${Object.keys(WORLDS).join(",")}
                        (${WORLDS_USUAL.join(",")});
                        without --seconds at their published length, without --repeats once
   --balancers LIST     of ${BALANCERS.join(",")} (all)
-  --svg FILE           where balance draws the article's plot (nowhere)
+  --svg FILE           where latency draws its latencies by percentile, or balance the article's plot
+                       (nowhere)
   --out FILE           JSON lines are added to it (bench/results/local-TIME.jsonl)
   --markdown           tables as Markdown
 `;
@@ -60,7 +72,7 @@ export interface Options {
   readonly warmUpSeconds: number;
   readonly contenders: readonly Contender[];
   readonly runtimes: readonly Runtime[];
-  readonly ratePerSecond: number | null;
+  readonly rates: readonly Rate[];
   readonly load: ClosedLoop;
   readonly worlds: readonly WorldName[];
   readonly balancers: readonly BalancerName[];
@@ -84,7 +96,8 @@ export function readOptions(words: readonly string[]): Options {
       "warm-up": { type: "string", default: "2" },
       contenders: { type: "string" },
       runtimes: { type: "string", default: RUNTIMES.join(",") },
-      rate: { type: "string" },
+      proxy: { type: "string", multiple: true, default: [] },
+      rates: { type: "string", default: RATES_USUAL },
       load: { type: "string", default: "wrk" },
       worlds: { type: "string" },
       balancers: { type: "string" },
@@ -102,10 +115,10 @@ export function readOptions(words: readonly string[]): Options {
       : choices("--contenders", values.contenders.split(","), all);
   const [load = "wrk"] = choices("--load", [values.load], ["wrk", "autocannon"] as const);
   const worlds = Object.keys(WORLDS) as WorldName[];
-  const named = positionals.filter((word) => word !== "all");
+  const scenarios = scenariosIn(positionals);
+  if (values.svg !== undefined) requireOneDrawing(scenarios);
   return {
-    scenarios:
-      named.length === 0 ? SCENARIOS.filter(isComparison) : choices("scenario", named, SCENARIOS),
+    scenarios,
     repeats: wholeNumber("--repeats", values.repeats ?? "3"),
     seconds: wholeNumber("--seconds", values.seconds ?? "10"),
     isLengthGiven: values.seconds !== undefined,
@@ -114,9 +127,12 @@ export function readOptions(words: readonly string[]): Options {
     balancers: choices("--balancers", values.balancers?.split(",") ?? BALANCERS, BALANCERS),
     svgPath: values.svg ?? null,
     warmUpSeconds: wholeNumber("--warm-up", values["warm-up"]),
-    contenders: CONTENDERS.filter((each) => wanted.includes(each.name)),
+    contenders: [
+      ...CONTENDERS.filter((each) => wanted.includes(each.name)),
+      ...namedProxies(values.proxy, all),
+    ],
     runtimes,
-    ratePerSecond: values.rate === undefined ? null : wholeNumber("--rate", values.rate),
+    rates: ratesIn(values.rates),
     load,
     outPath: values.out ?? null,
     isMarkdown: values.markdown,
@@ -126,6 +142,40 @@ export function readOptions(words: readonly string[]): Options {
 
 export function isComparison(name: ScenarioName): name is ComparisonName {
   return !EXPERIMENTS.some((each) => each === name);
+}
+
+/** In the order of SCENARIOS with "all", else in that of the words. */
+function scenariosIn(words: readonly string[]): readonly ScenarioName[] {
+  const named = choices(
+    "scenario",
+    words.filter((word) => word !== "all"),
+    SCENARIOS,
+  );
+  if (words.length > 0 && !words.includes("all")) return [...new Set(named)];
+  return SCENARIOS.filter((name) => isComparison(name) || named.includes(name));
+}
+
+/** The file of --svg is one drawing. */
+function requireOneDrawing(scenarios: readonly ScenarioName[]): void {
+  const drawn = scenarios.filter((name) => name === "latency" || name === "balance");
+  if (new Set(drawn).size !== 1) {
+    throw new Error("--svg: expected one of latency and balance among the scenarios");
+  }
+}
+
+function ratesIn(text: string): Rate[] {
+  const rates = text
+    .split(",")
+    .map((word) => (word === "half" ? "half" : wholeNumber("--rates", word)));
+  return [...new Set(rates)];
+}
+
+function namedProxies(words: readonly string[], taken: readonly string[]): Contender[] {
+  const proxies = words.map(namedProxy);
+  const names = [...taken, ...proxies.map(({ name }) => name)];
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new Error(`--proxy ${twice}: there is one of this name already`);
+  return proxies;
 }
 
 function withRuntimes(names: readonly string[], runtimes: readonly Runtime[]): string[] {
@@ -149,7 +199,9 @@ function choices<T extends string>(
 
 function wholeNumber(flag: string, text: string): number {
   if (!/^[1-9]\d{0,6}$/.test(text)) {
-    throw new Error(`${flag} ${text}: expected a whole number from 1`);
+    throw new Error(
+      `${flag} ${text}: expected a whole number from 1${flag === "--rates" ? ", or half" : ""}`,
+    );
   }
   return Number(text);
 }

@@ -5,9 +5,21 @@ import { LISTEN_BACKLOG, nginxCommand, nginxHttp, nginxMain } from "./nginx-conf
 import { freePort } from "./ports.ts";
 import { untilListening } from "./ready.ts";
 
-/** What is served: the size of the body at each path. */
-export const BODY_BYTES = { "/": 64, "/1k": 1_024, "/64k": 65_536 } as const;
+/** The size of the body at the path that most scenarios ask for. */
+export const BODY_BYTES = { "/": 64 } as const;
 
+/** Files of other sizes. */
+export const ANSWERS = {
+  "100": { path: "/100", bytes: 100, title: "100 bytes" },
+  "1k": { path: "/1k", bytes: 1_024, title: "1 KiB" },
+  "64k": { path: "/64k", bytes: 65_536, title: "64 KiB" },
+} as const;
+export type AnswerSize = keyof typeof ANSWERS;
+
+/** Where a request's body is read whole, and only then comes the answer of "/". */
+export const SINK_PATH = "/sink";
+
+const SINK_CONNECTIONS = 64; // as many as the load has
 const ORIGIN_LIFE_MS = 24 * 3_600_000;
 
 export interface Origin {
@@ -23,8 +35,9 @@ export async function startOrigin(directory: string): Promise<Origin> {
   const http2Port = await freePort();
   const files = `${directory}/files`;
   mkdirSync(files, { recursive: true });
-  writeFileSync(`${files}/1k`, "x".repeat(BODY_BYTES["/1k"]));
-  writeFileSync(`${files}/64k`, "x".repeat(BODY_BYTES["/64k"]));
+  for (const { path, bytes } of Object.values(ANSWERS)) {
+    writeFileSync(`${files}${path}`, "x".repeat(bytes));
+  }
   const config = `${directory}/origin.conf`;
   writeFileSync(
     config,
@@ -35,11 +48,19 @@ export async function startOrigin(directory: string): Promise<Origin> {
       sendfile on;
       tcp_nopush on;
       open_file_cache max=16 inactive=1h;
+      client_body_buffer_size ${2 * ANSWERS["64k"].bytes};
+      upstream itself {
+        server unix:${directory}/origin.sock;
+        keepalive ${SINK_CONNECTIONS};
+        keepalive_requests 1000000000;
+      }
       server {
         listen 127.0.0.1:${port} backlog=${LISTEN_BACKLOG};
         listen 127.0.0.1:${http2Port} http2 backlog=${LISTEN_BACKLOG};
+        listen unix:${directory}/origin.sock;
         root files;
         location = / { return 200 "${"x".repeat(BODY_BYTES["/"])}"; }
+        location = ${SINK_PATH} { ${sink()} }
       }
     }\n`,
   );
@@ -53,4 +74,16 @@ export async function startOrigin(directory: string): Promise<Origin> {
     throw new Error(`the origin (nginx) did not start: ${problem}`);
   }
   return { port, http2Port, stop: () => child.stop() };
+}
+
+/** A plain `return 200` would answer while the body is still on its way and throw it away afterwards.
+ * What passes a request on reads it whole first: here to itself, and without the body. */
+function sink(): string {
+  return `
+          proxy_pass http://itself/;
+          proxy_method GET;
+          proxy_pass_request_body off;
+          proxy_http_version 1.1;
+          proxy_set_header Content-Length "";
+          proxy_set_header Connection "";`;
 }

@@ -19,7 +19,9 @@ export async function halfOfReference(
     .filter(isReference)
     .flatMap((each) => each.figures["requestsPerSecond"] ?? []);
   if (rates.length === 0) {
-    throw new Error(`${REFERENCE} could not be measured: give a --rate`);
+    throw new Error(
+      `${REFERENCE} could not be measured, and half of its maximum is a rate of latency and burst`,
+    );
   }
   return Math.round(median(rates) / 2 / STEP) * STEP;
 }

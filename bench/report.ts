@@ -1,28 +1,26 @@
 /** Results as tables (plain or Markdown): the median of each figure with its spread, and the ratio to
- * the reference, paired by repeat: both sides of a ratio were measured within the same minute. */
+ * the reference. */
 import { REFERENCE } from "./contenders.ts";
 import type { Environment } from "./environment.ts";
 import type { Sample, ScenarioResult } from "./interleave.ts";
+import { ratiosOf } from "./ratios.ts";
 import type { Column } from "./scenario.ts";
 import { median } from "./stats.ts";
 import { renderTable, type TableStyle } from "./table.ts";
 
-const NOTHING = "–";
+export const NOTHING = "–";
 const FOREIGN_PERCENT_MAX = 5;
 
 /** Returns the section of one scenario: title, table, and what went wrong. */
 export function renderScenario(result: ScenarioResult, style: TableStyle): string {
   const { scenario, samples, failures } = result;
   const names = [...new Set(samples.map((sample) => sample.contender))];
-  const columns = scenario.columns.filter((column) =>
-    samples.some((sample) => sample.figures[column.key] !== undefined),
-  );
-  const titles = columns.flatMap((column) =>
+  const titles = scenario.columns.flatMap((column) =>
     column.hasRatio ? [column.title, `÷ ${REFERENCE}`] : [column.title],
   );
   const rows = names.map((name) => [
     name,
-    ...columns.flatMap((each) => cells(samples, name, each)),
+    ...scenario.columns.flatMap((each) => cells(samples, name, each)),
   ]);
   for (const failure of failures.filter((each) => !names.includes(each.contender))) {
     rows.push([failure.contender, failure.reason.split(":")[0] ?? "failed"]);
@@ -65,17 +63,7 @@ function withSpread(values: readonly number[], digits: number): string {
 }
 
 function ratio(samples: readonly Sample[], name: string, key: string): string {
-  const ratios: number[] = [];
-  for (const sample of samples) {
-    const reference = samples.find(
-      (other) => other.contender === REFERENCE && other.repeat === sample.repeat,
-    );
-    const below = reference?.figures[key];
-    const above = sample.figures[key];
-    if (sample.contender === name && above !== undefined && below !== undefined) {
-      ratios.push(above / below);
-    }
-  }
+  const ratios = ratiosOf(samples, name, key);
   return name === REFERENCE && ratios.length > 0 ? "1" : withSpread(ratios, 2);
 }
 

@@ -4,6 +4,7 @@ import type { Mode, RunningProxy } from "./contenders.ts";
 import type { Usage } from "./cpu.ts";
 import { memoryOf } from "./cpu.ts";
 import type { LoadTotals } from "./load/load.ts";
+import type { Distribution } from "./percentiles.ts";
 
 export interface Timing {
   readonly seconds: number;
@@ -16,6 +17,8 @@ export type Figures = Readonly<Record<string, number>>;
 /** `errors` are requests that failed: a figure beside any is not to be believed. */
 export interface Measured {
   readonly figures: Figures;
+  /** From a load that tells more of its latencies than a few figures. */
+  readonly latenciesMs?: Distribution;
   readonly errors: number;
 }
 
@@ -33,6 +36,8 @@ export interface Scenario {
   /** What each proxy in the row does, from the client's side: usually there is one. */
   readonly modes: readonly Mode[];
   readonly columns: readonly Column[];
+  /** Keys of the columns whose ratios stand in the summary; without it, of the first that has one. */
+  readonly headlines?: readonly string[];
   /** What the proxies find behind them, if it is not the HTTP origin. */
   readonly originPort: number | null;
   measure(proxy: RunningProxy, timing: Timing): Promise<Measured>;

@@ -3,16 +3,20 @@
  * every request that should have been sent in it (no coordinated omission), our own stalls too.
  *
  * Arguments: a JSON object (OpenLoopSettings). Prints `begin` when the warm-up is over, and a JSON
- * object (percentiles in ms) at the end. */
+ * object (pairs of percentile and ms) at the end. */
 import net from "node:net";
 import process from "node:process";
 import { numberAt, parseObject, textAt } from "../json.ts";
+import { distributionOf } from "../percentiles.ts";
 import { percentile } from "../stats.ts";
 import { type AnswerReader, answerReader } from "./answer-reader.ts";
 
 const DRAIN_MS = 3_000; // for the last answers; what is not there by then is an error
 const RECONNECT_MS = 100;
-const DOZE_MS = 0.05; // about 0.1 with what the kernel adds: no latency is known more finely than that
+const DOZE_MS = 0.05; // about 0.1 with what the kernel adds: at high rates no latency is finer than that
+const SLEEP_MIN_MS = 3; // a shorter time is dozed away: timers have whole milliseconds, and may be one late
+const AWAKE_MS = 2; // how long before the next request is due a sleep ends
+const SPIN_MS = 0.15; // after a sleep the last of the time is spun away, longer than a doze may take
 const dozeCell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
 const settings = parseObject(process.argv[2] ?? "") ?? {};
@@ -22,6 +26,7 @@ const rate = numberAt(settings, "ratePerSecond");
 const warmUpMs = numberAt(settings, "warmUpMs");
 const requestBytes = Buffer.from(`GET / HTTP/1.1\r\nHost: ${textAt(settings, "host")}\r\n\r\n`);
 
+const isSparse = 1_000 / rate >= SLEEP_MIN_MS;
 const total = Math.ceil((rate / 1_000) * (warmUpMs + numberAt(settings, "measuredMs")));
 const latencies = new Float64Array(total); // in the order of answers
 const latenesses = new Float64Array(total); // how late the schedule itself was kept
@@ -43,8 +48,10 @@ function dueMs(index: number): number {
   return startMs + (index * 1_000) / rate;
 }
 
-/** One turn: send what is due, doze, let the runtime take in answers. A timer would wait for a whole
- * millisecond, in which thirty requests become due; spinning would take the core from the origin. */
+/** One turn: send what is due, wait for what is due next, let the runtime take in answers. At high
+ * rates it dozes: a timer would wait for a whole millisecond, in which thirty requests become due, and
+ * spinning would take the core from the origin. At low ones it sleeps, so that an answer wakes it at
+ * once and is not found only after a doze, and spins for the last moment, which is little of the time. */
 function turn(): void {
   const nowMs = performance.now();
   while (scheduled < total && dueMs(scheduled) <= nowMs) {
@@ -61,7 +68,14 @@ function turn(): void {
     finishWhenComplete();
     return;
   }
-  Atomics.wait(dozeCell, 0, 0, Math.min(DOZE_MS, Math.max(0, dueMs(scheduled) - nowMs)));
+  const aheadMs = dueMs(scheduled) - performance.now();
+  if (aheadMs >= SLEEP_MIN_MS) {
+    setTimeout(turn, Math.floor(aheadMs - AWAKE_MS));
+    return;
+  }
+  if (!isSparse || aheadMs > SPIN_MS) {
+    Atomics.wait(dozeCell, 0, 0, Math.min(DOZE_MS, Math.max(0, aheadMs)));
+  }
   setImmediate(turn);
 }
 
@@ -173,11 +187,7 @@ function finish(): void {
   console.log(
     JSON.stringify({
       requests: measured.length,
-      p50Ms: percentile(measured, 50),
-      p99Ms: percentile(measured, 99),
-      p999Ms: percentile(measured, 99.9),
-      p9999Ms: percentile(measured, 99.99),
-      maxMs: percentile(measured, 100),
+      latenciesMs: distributionOf(measured),
       latenessP99Ms: percentile(lateness, 99),
       errors: errors + (total - answered - errors),
     }),

@@ -2,7 +2,8 @@
 import { fileURLToPath } from "node:url";
 import { LOAD_CORE, startScript } from "../child.ts";
 import { type JsonObject, numberAt, parseObject } from "../json.ts";
-import { CONNECTIONS, LOAD_GRACE_MS, type LoadRequest, type LoadResult } from "./load.ts";
+import type { Distribution } from "../percentiles.ts";
+import { CONNECTIONS, LOAD_GRACE_MS, type LoadRequest, type LoadTotals } from "./load.ts";
 
 const CLIENT = fileURLToPath(new URL("open-loop-client.ts", import.meta.url));
 
@@ -16,8 +17,8 @@ export interface OpenLoopSettings extends JsonObject {
   readonly measuredMs: number;
 }
 
-export interface OpenLoopResult extends LoadResult {
-  readonly p9999Ms: number;
+export interface OpenLoopResult extends LoadTotals {
+  readonly latenciesMs: Distribution;
   /** How late the generator itself was at its 99th percentile: latencies cannot be finer than that. */
   readonly latenessP99Ms: number;
 }
@@ -59,12 +60,19 @@ export async function runOpenLoop(
   return {
     requests: numberAt(printed, "requests"),
     requestsPerSecond: numberAt(printed, "requests") / request.seconds,
-    p50Ms: numberAt(printed, "p50Ms"),
-    p99Ms: numberAt(printed, "p99Ms"),
-    p999Ms: numberAt(printed, "p999Ms"),
-    p9999Ms: numberAt(printed, "p9999Ms"),
-    maxMs: numberAt(printed, "maxMs"),
+    latenciesMs: pairsIn(printed["latenciesMs"]),
     latenessP99Ms: numberAt(printed, "latenessP99Ms"),
     errors: numberAt(printed, "errors"),
   };
+}
+
+function pairsIn(value: unknown): Distribution {
+  const pairs: unknown[] = Array.isArray(value) ? value : [];
+  return pairs.map((pair) => {
+    const [percent, ms] = Array.isArray(pair) ? pair.map(Number) : [];
+    if (percent === undefined || ms === undefined || Number.isNaN(percent + ms)) {
+      throw new Error(`the open-loop load printed no percentile: ${JSON.stringify(pair)}`);
+    }
+    return [percent, ms];
+  });
 }

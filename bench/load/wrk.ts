@@ -6,16 +6,28 @@ import { LOAD_CORE, runChild } from "../child.ts";
 import { type JsonObject, numberAt, parseObject } from "../json.ts";
 import { CONNECTIONS, LOAD_GRACE_MS, type LoadRequest, type LoadResult } from "./load.ts";
 
-const SCRIPT = fileURLToPath(new URL("percentiles.lua", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("wrk.lua", import.meta.url));
 
-/** Runs wrk for the given time; `isClosing` opens a new connection for each request. */
-export async function runWrk(request: LoadRequest, isClosing: boolean): Promise<LoadResult> {
+export interface WrkRequests {
+  /** Opens a new connection for each request. */
+  readonly isClosing?: boolean;
+  readonly path?: string;
+  /** Sends them by POST with a body of so many bytes. */
+  readonly bodyBytes?: number;
+}
+
+/** Runs wrk for the given time. */
+export async function runWrk(
+  request: LoadRequest,
+  { isClosing = false, path = "/", bodyBytes }: WrkRequests = {},
+): Promise<LoadResult> {
   const printed = await runChild(
     [
       ...["wrk", "-t1", `-c${CONNECTIONS}`, `-d${request.seconds}s`, "-s", SCRIPT],
       ...["-H", `Host: ${request.host}`],
       ...(isClosing ? ["-H", "Connection: close"] : []),
-      `http://127.0.0.1:${request.port}/`,
+      `http://127.0.0.1:${request.port}${path}`,
+      ...(bodyBytes === undefined ? [] : ["--", String(bodyBytes)]),
     ],
     { core: LOAD_CORE, killAfterMs: request.seconds * 1_000 + LOAD_GRACE_MS },
   );

@@ -27,6 +27,6 @@ export function http2Chain(): Scenario {
     modes: ["chain-client", "chain-origin"],
     latencyColumns: LATENCY_COLUMNS,
     originPort: null,
-    run: (request) => runWrk(request, false),
+    run: (request) => runWrk(request),
   });
 }

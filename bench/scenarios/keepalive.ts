@@ -18,7 +18,7 @@ export function keepAlive(loop: ClosedLoop): Scenario {
     ...ONE_HTTP1_PROXY,
     name: "keepalive",
     title: `HTTP/1 keep-alive, 64-byte answers, ${loop}, 64 connections, closed loop`,
-    run: (request) => (loop === "wrk" ? runWrk(request, false) : runAutocannon(request, null)),
+    run: (request) => (loop === "wrk" ? runWrk(request) : runAutocannon(request, null)),
   });
 }
 
@@ -27,6 +27,6 @@ export function newConnections(): Scenario {
     ...ONE_HTTP1_PROXY,
     name: "connections",
     title: "HTTP/1, a new connection for each request, wrk, 64 at a time, closed loop",
-    run: (request) => runWrk(request, true),
+    run: (request) => runWrk(request, { isClosing: true }),
   });
 }

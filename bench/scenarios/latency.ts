@@ -4,11 +4,13 @@ import { beginUsage } from "../cpu.ts";
 import { runAutocannon } from "../load/autocannon.ts";
 import { runOpenLoop } from "../load/open-loop.ts";
 import { BODY_BYTES } from "../origin.ts";
+import { type Distribution, SAMPLES_ABOVE_MIN, valueAt } from "../percentiles.ts";
 import { SERVICE } from "../proxies/outrigger.ts";
 import {
   CORE_COLUMNS,
   CPU_PER_REQUEST,
   column,
+  type Figures,
   httpFigures,
   LATENCY_COLUMNS,
   REQUESTS_PER_SECOND,
@@ -16,24 +18,42 @@ import {
   type Scenario,
 } from "../scenario.ts";
 
-export function evenRate(ratePerSecond: number): Scenario {
+/** Requests/s; `half` is half of what the reference reaches in keepalive. */
+export type Rate = number | "half";
+
+/** The figures that stand in the table, by their percentile. */
+const PERCENTILE_KEYS: readonly (readonly [key: string, percent: number])[] = [
+  ["p50Ms", 50],
+  ["p90Ms", 90],
+  ["p99Ms", 99],
+  ["p999Ms", 99.9],
+  ["p9999Ms", 99.99],
+  ["maxMs", 100],
+];
+
+/** `rate` names the scenario; `ratePerSecond` is what it comes to. */
+export function evenRate(rate: Rate, ratePerSecond: number): Scenario {
   return {
-    name: "latency",
-    title: `HTTP/1 at ${ratePerSecond} requests/s, evenly, open loop, 64 connections`,
+    name: `latency-${rate}`,
+    title: `HTTP/1 at ${ratePerSecond} requests/s, evenly, open loop, 64 connections (percentiles with ${SAMPLES_ABOVE_MIN} samples above them)`,
     modes: ["http"],
     columns: [
-      ...LATENCY_COLUMNS.slice(0, -1),
+      column("p50Ms", "p50 ms", 2, true),
+      column("p90Ms", "p90 ms", 2),
+      column("p99Ms", "p99 ms", 2, true),
+      column("p999Ms", "p99.9 ms", 2),
       column("p9999Ms", "p99.99 ms", 2),
-      ...LATENCY_COLUMNS.slice(-1),
+      column("maxMs", "max ms", 2),
       CPU_PER_REQUEST,
       REQUESTS_PER_SECOND,
       column("latenessP99Ms", "load late p99 ms", 2),
       ...CORE_COLUMNS,
     ],
+    headlines: ["p50Ms", "p99Ms"],
     originPort: null,
     async measure(proxy, { seconds, warmUpSeconds }) {
       let endUsage = beginUsage(proxy.pids);
-      const load = await runOpenLoop(
+      const { latenciesMs, ...load } = await runOpenLoop(
         { port: proxy.port, host: SERVICE, seconds },
         ratePerSecond,
         warmUpSeconds,
@@ -42,7 +62,11 @@ export function evenRate(ratePerSecond: number): Scenario {
           endUsage = beginUsage(proxy.pids);
         },
       );
-      return { figures: httpFigures(proxy, load, endUsage()), errors: load.errors };
+      const figures = {
+        ...percentileFigures(latenciesMs),
+        ...httpFigures(proxy, load, endUsage()),
+      };
+      return { figures: { ratePerSecond, ...figures }, latenciesMs, errors: load.errors };
     },
     stop: () => Promise.resolve(),
   };
@@ -64,4 +88,13 @@ export function bursts(ratePerSecond: number): Scenario {
     },
     stop: () => Promise.resolve(),
   };
+}
+
+function percentileFigures(distribution: Distribution): Figures {
+  return Object.fromEntries(
+    PERCENTILE_KEYS.flatMap(([key, percent]) => {
+      const ms = valueAt(distribution, percent);
+      return ms === null ? [] : [[key, ms]];
+    }),
+  );
 }

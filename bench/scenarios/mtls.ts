@@ -37,7 +37,7 @@ export function mtlsChain(): Scenario {
     modes: ["mtls-chain-client", "mtls-chain-origin"],
     latencyColumns: LATENCY_COLUMNS,
     originPort: null,
-    run: (request) => runWrk(request, false),
+    run: (request) => runWrk(request),
   });
 }
 

@@ -1,3 +1,11 @@
+-- With a number as argument each request is a POST with a body of so many bytes.
+init = function(args)
+  if args[1] then
+    wrk.method = "POST"
+    wrk.body = string.rep("x", tonumber(args[1]))
+  end
+end
+
 -- Prints wrk's figures as one line of JSON, with the percentiles that `--latency` leaves out.
 done = function(summary, latency, requests)
   local errors = summary.errors
