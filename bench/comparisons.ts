@@ -1,13 +1,17 @@
 /** The comparisons that the command line names: what each measures, and how long it takes. */
+import { raiseDescriptorLimit } from "./descriptors.ts";
 import type { Setting } from "./interleave.ts";
 import { type ComparisonName, isComparison, type Options } from "./options.ts";
 import type { AnswerSize } from "./origin.ts";
 import type { Scenario } from "./scenario.ts";
 import { bodies } from "./scenarios/bodies.ts";
+import { burstMemory } from "./scenarios/burst-memory.ts";
 import { http2Chain, oneHttp2Proxy } from "./scenarios/http2.ts";
+import { idleConnections } from "./scenarios/idle.ts";
 import { keepAlive, newConnections } from "./scenarios/keepalive.ts";
 import { bursts, evenRate } from "./scenarios/latency.ts";
 import { mtlsChain, mtlsHandshakes, mtlsKeepAlive } from "./scenarios/mtls.ts";
+import { start } from "./scenarios/start.ts";
 import { mtlsTcp, opaqueTcp } from "./scenarios/tcp.ts";
 
 const SIZES: readonly AnswerSize[] = ["100", "1k", "64k"];
@@ -40,6 +44,12 @@ export async function scenariosOf(
       return [mtlsHandshakes(setting.identities)];
     case "mtls-tcp":
       return [await mtlsTcp()];
+    case "idle":
+      return [idleConnections(raiseDescriptorLimit())];
+    case "burst-memory":
+      return [burstMemory()];
+    case "start":
+      return [start()];
     case "latency": {
       const scenarios: Scenario[] = [];
       for (const rate of options.rates) {
@@ -53,6 +63,8 @@ export async function scenariosOf(
 }
 
 const START_AND_STOP_S = 1.5; // a process until it answers, and until it has gone
+const CROWD_S = 17; // 10,000 connections: opening and closing them, and the rests between
+const RECOVERY_S = 13; // after a burst, and the burst before
 
 /** Returns about how many seconds one contender takes in all scenarios of a name, once. */
 function secondsOf(name: ComparisonName, options: Options): number {
@@ -63,6 +75,12 @@ function secondsOf(name: ComparisonName, options: Options): number {
       return options.rates.length * once;
     case "bodies":
       return SIZES.length * (once + seconds);
+    case "idle":
+      return once + CROWD_S;
+    case "burst-memory":
+      return once + RECOVERY_S;
+    case "start":
+      return START_AND_STOP_S;
     case "tcp":
     case "mtls-tcp":
       return once + seconds + warmUpSeconds;

@@ -72,7 +72,7 @@ const direct: Contender = {
 
 export const CONTENDERS: readonly Contender[] = [
   direct,
-  ...RUNTIMES.map(outriggerOn),
+  ...RUNTIMES.map((runtime) => outriggerOn(runtime)),
   haproxy,
   nginx,
 ];
@@ -91,6 +91,9 @@ export interface RunningProxy {
   readonly port: number;
   /** All proxies in the row; empty if there is none. */
   readonly pids: readonly number[];
+  /** From the start of the first until all accept connections, and until the first good answer, in ms. */
+  readonly listeningMs: number;
+  readonly readyMs: number;
   stop(): Promise<void>;
 }
 
@@ -112,6 +115,7 @@ export async function startContender(
     await Promise.all(children.map((child) => child.stop()));
   };
   let port = originPort;
+  const begunMs = performance.now();
   for (const mode of modes.toReversed()) {
     const own = `${directory}/${mode}`; // two of a chain must not write over each other's configuration
     mkdirSync(own);
@@ -129,6 +133,7 @@ export async function startContender(
     children.push(started.child);
     port = started.port;
   }
+  const listeningMs = performance.now() - begunMs;
   const [mode = "tcp"] = modes;
   const first = children.at(-1);
   const problem = first === undefined ? null : await untilReady(first, mode, port, identities);
@@ -136,7 +141,9 @@ export async function startContender(
     await stop();
     return { kind: "absent", reason: problem };
   }
-  return { kind: "running", port, pids: children.map((child) => child.pid), stop };
+  const readyMs = performance.now() - begunMs;
+  const pids = children.map((child) => child.pid);
+  return { kind: "running", port, pids, listeningMs, readyMs, stop };
 }
 
 async function startProxy(

@@ -1,7 +1,7 @@
 /** What a process costs, by the kernel's own accounting: CPU time and memory of a process tree, and
  * how busy a core was. On loopback the kernel does the receiver's half of TCP in the sender's time
  * slice, so a process is also charged for it; that is the same for every contender. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { LOAD_CORE, PROXY_CORE } from "./child.ts";
 
 const MS_PER_TICK = 10; // USER_HZ is 100 in every Linux ABI we run on
@@ -48,6 +48,13 @@ export function memoryOf(pids: readonly number[]): { residentMiB: number; peakMi
     peakKiB += Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0);
   }
   return { residentMiB: residentKiB / 1024, peakMiB: peakKiB / 1024 };
+}
+
+/** Makes the highest so far that of now (proc(5), clear_refs), for each of `pids` and their descendants. */
+export function resetPeak(pids: readonly number[]): void {
+  for (const each of pids.flatMap(processTree)) {
+    writeFileSync(`/proc/${each}/clear_refs`, "5");
+  }
 }
 
 interface Snapshot {

@@ -82,6 +82,9 @@ async function measureOnce(
     return { ...names, reason: `not available: ${proxy.reason}` };
   }
   try {
+    if (scenario.needsProxy && proxy.pids.length === 0) {
+      return { ...names, reason: "not available: without a proxy there is nothing to measure" };
+    }
     const measured = await scenario.measure(proxy, setting.timing);
     return { ...names, version: versionOf(contender), repeat, ...measured };
   } catch (error) {

@@ -6,6 +6,7 @@ import os from "node:os";
 import process from "node:process";
 import { type BalanceOptions, runBalance, runBalanceSim } from "./balance/command.ts";
 import { killChildrenOnExit, LOAD_CORE, PROXY_CORE } from "./child.ts";
+import { checkOutBoth, renderVerdicts, TO_BASE, verdictsOn } from "./compare.ts";
 import { estimateSeconds, scenariosOf } from "./comparisons.ts";
 import { describeEnvironment, type Environment } from "./environment.ts";
 import { makeIdentities } from "./identities.ts";
@@ -14,7 +15,7 @@ import { plotLatencies } from "./latency-plot.ts";
 import { isComparison, type Options, readOptions, type ScenarioName, USAGE } from "./options.ts";
 import { startOrigin } from "./origin.ts";
 import { findProgram } from "./programs.ts";
-import { SERVICE } from "./proxies/outrigger.ts";
+import { isBuilt, outriggerBuilt, SERVICE } from "./proxies/outrigger.ts";
 import { halfOfReference } from "./rate.ts";
 import { renderEnvironment, renderScenario } from "./report.ts";
 import { localResultsPath, resultsWriter } from "./results.ts";
@@ -23,6 +24,8 @@ import { renderMicro, runMicro } from "./scenarios/micro.ts";
 import { renderSummary } from "./summary.ts";
 import type { TableStyle } from "./table.ts";
 
+/** Measurements of each contender in `start`, without --repeats. */
+const STARTS = 5;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 64;
 
@@ -46,7 +49,12 @@ async function main(): Promise<number> {
 }
 
 /** Runs every scenario asked for, one after the other; tells whether all went well. */
-async function runAll(options: Options, directory: string): Promise<boolean> {
+async function runAll(given: Options, directory: string): Promise<boolean> {
+  const { commits, runtimes } = given;
+  const options =
+    commits === null
+      ? given
+      : { ...given, contenders: await checkOutBoth(commits, runtimes, directory) };
   const environment = describeEnvironment(options.contenders);
   const timing: Timing = { seconds: options.seconds, warmUpSeconds: options.warmUpSeconds };
   const outPath = options.outPath ?? localResultsPath();
@@ -66,6 +74,11 @@ async function runAll(options: Options, directory: string): Promise<boolean> {
   if (options.scenarios.some(isComparison)) {
     const results = await compare(options, directory, timing, write);
     isGood &&= results.every(hasSucceeded);
+    if (commits !== null) {
+      const verdicts = verdictsOn(results, commits, runtimes);
+      console.log(renderVerdicts(verdicts, commits));
+      isGood &&= verdicts.every((verdict) => !verdict.isExceeded);
+    }
     if (options.svgPath !== null && options.scenarios.includes("latency")) {
       drawLatencies(options.svgPath, results, environment);
     }
@@ -98,10 +111,11 @@ async function compare(
   };
   for (const name of options.scenarios.filter(isComparison)) {
     for (const scenario of await scenariosOf(name, options, setting, half)) {
-      const result = await interleave(scenario, setting);
+      const its = name === "start" ? settingOfStart(setting, options) : setting;
+      const result = await interleave(scenario, its);
       await scenario.stop();
       results.push(result);
-      console.log(renderScenario(result, style));
+      console.log(renderScenario(result, style, options.commits === null ? undefined : TO_BASE));
     }
   }
   await origin.stop();
@@ -109,6 +123,16 @@ async function compare(
   const summary = renderSummary(results, names, style);
   if (summary !== null) console.log(summary);
   return results;
+}
+
+/** A start takes less than a second, so there are more of them; and the built program is there too. */
+function settingOfStart(setting: Setting, options: Options): Setting {
+  const isOurs = setting.contenders.some(({ name }) => name === "outrigger-bun");
+  return {
+    ...setting,
+    contenders: isOurs && isBuilt() ? [...setting.contenders, outriggerBuilt] : setting.contenders,
+    repeats: options.isRepeatGiven ? options.repeats : STARTS,
+  };
 }
 
 function drawLatencies(

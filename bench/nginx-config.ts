@@ -1,7 +1,7 @@
 /** What the two nginx of a run have in common: the origin, and the contender. One process that does
  * not fork: a worker by itself, without a master to tell it when to reload. */
 
-export const CONNECTIONS_MAX = 8_000; // well under the usual limit of 20,000 descriptors
+export const CONNECTIONS_MAX = 12_000; // well under the usual limit of 20,000 descriptors
 export const LISTEN_BACKLOG = 4_096; // new connections in bursts must not meet a full queue
 
 /** Returns the main context; paths in it are relative to the prefix given with -p. */

@@ -21,6 +21,9 @@ export const SCENARIOS = [
   "mtls-keepalive",
   "handshakes",
   "mtls-tcp",
+  "idle",
+  "burst-memory",
+  "start",
   "micro",
   "balance",
   "balance-sim",
@@ -37,7 +40,16 @@ const WORLDS_USUAL: readonly WorldName[] = [
 
 const RATES_USUAL = "20,200,2000,half";
 
+/** What `compare` measures if no scenario is named. */
+const COMPARED_USUAL: readonly ScenarioName[] = ["keepalive", "chain"];
+const BUDGET_DEFAULT = "1.05";
+
 export const USAGE = `npm run bench -- [SCENARIO…] [flags]
+       npm run bench -- compare BASE HEAD [SCENARIO…] [flags]
+
+compare measures outrigger of two commits in turn (HEAD may be "." for the files as they are), in
+${COMPARED_USUAL.join(" and ")} if no scenario is named, and fails if HEAD's CPU per request is over the
+budget: in the median, and in every repeat more than BASE's
 
 scenarios: ${SCENARIOS.join(" ")}
 (all: every one but ${EXPERIMENTS.join(", ")}, as without a name; "all micro": that too)
@@ -47,6 +59,8 @@ scenarios: ${SCENARIOS.join(" ")}
   --warm-up S          before each, not counted (2)
   --contenders LIST    of ${CONTENDERS.map((each) => each.name).join(",")}
   --runtimes LIST      of ${RUNTIMES.join(",")}: for micro, and for outrigger without --contenders
+                       (in compare only bun)
+  --budget N           in compare, the ratio HEAD ÷ BASE that is still allowed (${BUDGET_DEFAULT})
   --proxy 'NAME=PORT COMMAND'
                        another contender, in the HTTP/1 scenarios: what the shell is given to start it,
                        with {origin} for the origin's port, and the port of 127.0.0.1 it listens on;
@@ -65,7 +79,16 @@ scenarios: ${SCENARIOS.join(" ")}
   --markdown           tables as Markdown
 `;
 
+/** Two commits to be measured against each other, and the ratio that HEAD may cost of BASE. */
+export interface CompareOptions {
+  readonly base: string;
+  readonly head: string;
+  readonly budget: number;
+}
+
 export interface Options {
+  /** Null if it is contenders that are compared, and not commits. */
+  readonly commits: CompareOptions | null;
   readonly scenarios: readonly ScenarioName[];
   readonly repeats: number;
   readonly seconds: number;
@@ -95,7 +118,8 @@ export function readOptions(words: readonly string[]): Options {
       seconds: { type: "string" },
       "warm-up": { type: "string", default: "2" },
       contenders: { type: "string" },
-      runtimes: { type: "string", default: RUNTIMES.join(",") },
+      runtimes: { type: "string" },
+      budget: { type: "string" },
       proxy: { type: "string", multiple: true, default: [] },
       rates: { type: "string", default: RATES_USUAL },
       load: { type: "string", default: "wrk" },
@@ -107,7 +131,9 @@ export function readOptions(words: readonly string[]): Options {
       help: { type: "boolean", short: "h", default: false },
     },
   });
-  const runtimes = choices("--runtimes", values.runtimes.split(","), RUNTIMES);
+  const commits = commitsIn(positionals, values);
+  const runtimesUsual = commits === null ? RUNTIMES : ["bun"];
+  const runtimes = choices("--runtimes", values.runtimes?.split(",") ?? runtimesUsual, RUNTIMES);
   const all = CONTENDERS.map((each) => each.name);
   const wanted =
     values.contenders === undefined
@@ -115,9 +141,11 @@ export function readOptions(words: readonly string[]): Options {
       : choices("--contenders", values.contenders.split(","), all);
   const [load = "wrk"] = choices("--load", [values.load], ["wrk", "autocannon"] as const);
   const worlds = Object.keys(WORLDS) as WorldName[];
-  const scenarios = scenariosIn(positionals);
+  const scenarios =
+    commits === null ? scenariosIn(positionals) : scenariosCompared(positionals.slice(3));
   if (values.svg !== undefined) requireOneDrawing(scenarios);
   return {
+    commits,
     scenarios,
     repeats: wholeNumber("--repeats", values.repeats ?? "3"),
     seconds: wholeNumber("--seconds", values.seconds ?? "10"),
@@ -153,6 +181,39 @@ function scenariosIn(words: readonly string[]): readonly ScenarioName[] {
   );
   if (words.length > 0 && !words.includes("all")) return [...new Set(named)];
   return SCENARIOS.filter((name) => isComparison(name) || named.includes(name));
+}
+
+/** In compare there is nothing that would measure this checkout only. */
+function scenariosCompared(words: readonly string[]): readonly ScenarioName[] {
+  return words.length === 0
+    ? COMPARED_USUAL
+    : choices("scenario", words, SCENARIOS.filter(isComparison));
+}
+
+interface CompareFlags {
+  readonly budget?: string | undefined;
+  readonly contenders?: string | undefined;
+  readonly proxy: readonly string[];
+}
+
+/** Reads `compare BASE HEAD` at the front of the words. */
+function commitsIn(words: readonly string[], flags: CompareFlags): CompareOptions | null {
+  const [command, base, head] = words;
+  if (command !== "compare") {
+    if (flags.budget !== undefined) throw new Error("--budget: only with compare");
+    return null;
+  }
+  if (base === undefined || head === undefined) {
+    throw new Error('compare: expected BASE and HEAD, commits or "." for the files as they are');
+  }
+  if (flags.contenders !== undefined || flags.proxy.length > 0) {
+    throw new Error("compare: its contenders are the two commits, so no --contenders or --proxy");
+  }
+  const { budget = BUDGET_DEFAULT } = flags;
+  if (!/^\d(\.\d{1,3})?$/.test(budget) || Number(budget) < 1) {
+    throw new Error(`--budget ${budget}: expected a ratio from 1, such as ${BUDGET_DEFAULT}`);
+  }
+  return { base, head, budget: Number(budget) };
 }
 
 /** The file of --svg is one drawing. */

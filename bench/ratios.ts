@@ -3,11 +3,16 @@ import { REFERENCE } from "./contenders.ts";
 import type { Sample } from "./interleave.ts";
 
 /** Returns one ratio for each repeat in which both were measured. */
-export function ratiosOf(samples: readonly Sample[], name: string, key: string): number[] {
+export function ratiosOf(
+  samples: readonly Sample[],
+  name: string,
+  key: string,
+  referenceName: string = REFERENCE,
+): number[] {
   const ratios: number[] = [];
   for (const sample of samples) {
     const reference = samples.find(
-      (other) => other.contender === REFERENCE && other.repeat === sample.repeat,
+      (other) => other.contender === referenceName && other.repeat === sample.repeat,
     );
     const below = reference?.figures[key];
     const above = sample.figures[key];

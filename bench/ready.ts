@@ -9,7 +9,7 @@ import type { Identities } from "./identities.ts";
 import { isListening } from "./ports.ts";
 
 const READY_TIMEOUT_MS = 10_000;
-const READY_POLL_MS = 20;
+const READY_POLL_MS = 1; // how exactly the time to start is known
 const ANSWER_TIMEOUT_MS = 2_000;
 
 /** Waits until something accepts connections on the port, the child dies, or ten seconds are over. */

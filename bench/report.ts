@@ -11,16 +11,28 @@ import { renderTable, type TableStyle } from "./table.ts";
 export const NOTHING = "–";
 const FOREIGN_PERCENT_MAX = 5;
 
+/** Whom a contender's ratios are to, and what that is called. */
+export interface References {
+  readonly title: string;
+  of(contender: string): string;
+}
+
+const TO_REFERENCE: References = { title: REFERENCE, of: () => REFERENCE };
+
 /** Returns the section of one scenario: title, table, and what went wrong. */
-export function renderScenario(result: ScenarioResult, style: TableStyle): string {
+export function renderScenario(
+  result: ScenarioResult,
+  style: TableStyle,
+  references: References = TO_REFERENCE,
+): string {
   const { scenario, samples, failures } = result;
   const names = [...new Set(samples.map((sample) => sample.contender))];
   const titles = scenario.columns.flatMap((column) =>
-    column.hasRatio ? [column.title, `÷ ${REFERENCE}`] : [column.title],
+    column.hasRatio ? [column.title, `÷ ${references.title}`] : [column.title],
   );
   const rows = names.map((name) => [
     name,
-    ...scenario.columns.flatMap((each) => cells(samples, name, each)),
+    ...scenario.columns.flatMap((each) => cells(samples, name, each, references.of(name))),
   ]);
   for (const failure of failures.filter((each) => !names.includes(each.contender))) {
     rows.push([failure.contender, failure.reason.split(":")[0] ?? "failed"]);
@@ -45,10 +57,15 @@ export function renderEnvironment(environment: Environment): string {
   ].join("\n");
 }
 
-function cells(samples: readonly Sample[], name: string, column: Column): string[] {
+function cells(
+  samples: readonly Sample[],
+  name: string,
+  column: Column,
+  reference: string,
+): string[] {
   const values = valuesOf(samples, name, column.key);
   return column.hasRatio
-    ? [withSpread(values, column.digits), ratio(samples, name, column.key)]
+    ? [withSpread(values, column.digits), ratio(samples, name, column.key, reference)]
     : [withSpread(values, column.digits)];
 }
 
@@ -62,9 +79,9 @@ function withSpread(values: readonly number[], digits: number): string {
   return least === most ? `${middle}` : `${middle} (${least}–${most})`;
 }
 
-function ratio(samples: readonly Sample[], name: string, key: string): string {
-  const ratios = ratiosOf(samples, name, key);
-  return name === REFERENCE && ratios.length > 0 ? "1" : withSpread(ratios, 2);
+function ratio(samples: readonly Sample[], name: string, key: string, reference: string): string {
+  const ratios = ratiosOf(samples, name, key, reference);
+  return name === reference && ratios.length > 0 ? "1" : withSpread(ratios, 2);
 }
 
 function valuesOf(samples: readonly Sample[], name: string, key: string): number[] {

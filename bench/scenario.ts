@@ -40,6 +40,8 @@ export interface Scenario {
   readonly headlines?: readonly string[];
   /** What the proxies find behind them, if it is not the HTTP origin. */
   readonly originPort: number | null;
+  /** Whether there is something to measure only where there is a proxy. */
+  readonly needsProxy?: true;
   measure(proxy: RunningProxy, timing: Timing): Promise<Measured>;
   stop(): Promise<void>;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // npm test [-- WORDS] [--runtime bun|deno] [--jobs N]
 // Runs test/**/*.test.ts, each file in its own process, on Bun and on Deno. The first lines of a
-// file may say `// timeout: 300s` (120 s unless said) and `// exclusive` (nothing runs beside it).
+// file may say `// timeout: 300s` (120 s unless said), `// exclusive` (nothing runs beside it) and
+// `// runtime: bun` (it tests a program that runs on that alone).
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,7 +30,10 @@ const tasks = files.flatMap((file) => {
   const isSeeded = text.includes("seeded(");
   const timeoutS = Number(/^\/\/ timeout: ([0-9]+)s$/m.exec(head)?.[1] ?? TIMEOUT_DEFAULT_S);
   const isExclusive = /^\/\/ exclusive$/m.test(head);
-  const runtimes = runtime === null ? ["bun", "deno"] : [runtime];
+  const only = /^\/\/ runtime: (bun|deno)$/m.exec(head)?.[1] ?? null;
+  const runtimes = (runtime === null ? ["bun", "deno"] : [runtime]).filter(
+    (runtime) => only === null || runtime === only,
+  );
   return runtimes.map((runtime) => ({ file, runtime, timeoutS, isExclusive, isSeeded }));
 });
 // Chosen here, so that it is known even of a test that was killed.

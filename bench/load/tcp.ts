@@ -1,10 +1,9 @@
 /** The opaque TCP load: a child process that is both ends of the stream, on the load's core. */
 import { fileURLToPath } from "node:url";
-import { type Child, LOAD_CORE, startScript } from "../child.ts";
 import { LOAD_GRACE_MS } from "./load.ts";
+import { startTalk } from "./talk.ts";
 
 const PEER = fileURLToPath(new URL("tcp-peer.ts", import.meta.url));
-const PEER_LIFE_MS = 24 * 3_600_000;
 
 export type Direction = "upload" | "download";
 
@@ -25,19 +24,7 @@ export interface TcpPeer {
 }
 
 export async function startTcpPeer(): Promise<TcpPeer> {
-  let onLine: (line: string) => void = () => {};
-  const child = startScript(PEER, [], {
-    core: LOAD_CORE,
-    killAfterMs: PEER_LIFE_MS,
-    onLine: (line) => onLine(line),
-  });
-  const nextLine = (timeoutMs: number): Promise<string> =>
-    Promise.race([
-      new Promise<string>((resolve) => {
-        onLine = resolve;
-      }),
-      failure(child, timeoutMs),
-    ]);
+  const { child, nextLine } = startTalk("the TCP load", PEER, []);
   const listening = await nextLine(LOAD_GRACE_MS);
   return {
     port: Number(listening.split(" ")[1]),
@@ -51,13 +38,4 @@ export async function startTcpPeer(): Promise<TcpPeer> {
       return { bytes: Number(bytes), elapsedMs: Number(elapsedMs) };
     },
   };
-}
-
-/** Rejects when the child has gone or said nothing for too long. */
-function failure(child: Child, timeoutMs: number): Promise<never> {
-  return new Promise((_, reject) => {
-    const fail = (): void => reject(new Error(`the TCP load stopped: ${child.complaint()}`));
-    setTimeout(fail, timeoutMs).unref();
-    child.exited.then(fail, fail);
-  });
 }

@@ -1,4 +1,4 @@
-/** wrk, closed loop: each of 64 connections sends its next request when the last is answered, so the
+/** wrk, closed loop: each of 64 connections (or as many as asked for) sends its next request when the last is answered, so the
  * latencies are those of a saturated proxy. (wrk corrects them for coordinated omission with the mean
  * interval of a connection.) */
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ const SCRIPT = fileURLToPath(new URL("wrk.lua", import.meta.url));
 export interface WrkRequests {
   /** Opens a new connection for each request. */
   readonly isClosing?: boolean;
+  readonly connections?: number;
   readonly path?: string;
   /** Sends them by POST with a body of so many bytes. */
   readonly bodyBytes?: number;
@@ -19,11 +20,11 @@ export interface WrkRequests {
 /** Runs wrk for the given time. */
 export async function runWrk(
   request: LoadRequest,
-  { isClosing = false, path = "/", bodyBytes }: WrkRequests = {},
+  { isClosing = false, connections = CONNECTIONS, path = "/", bodyBytes }: WrkRequests = {},
 ): Promise<LoadResult> {
   const printed = await runChild(
     [
-      ...["wrk", "-t1", `-c${CONNECTIONS}`, `-d${request.seconds}s`, "-s", SCRIPT],
+      ...["wrk", "-t1", `-c${connections}`, `-d${request.seconds}s`, "-s", SCRIPT],
       ...["-H", `Host: ${request.host}`],
       ...(isClosing ? ["-H", "Connection: close"] : []),
       `http://127.0.0.1:${request.port}${path}`,

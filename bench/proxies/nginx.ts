@@ -6,7 +6,7 @@ import type { Contender, Mode, Task } from "../contenders.ts";
 import { type IdentityFiles, TLS_SUITE } from "../identities.ts";
 import { LISTEN_BACKLOG, nginxCommand, nginxHttp, nginxMain } from "../nginx-config.ts";
 
-const UPSTREAM_KEPT_CONNECTIONS = 64; // as many as the load has
+const UPSTREAM_KEPT_CONNECTIONS = 1_024; // as many as the largest load has
 const BODY_BYTES_MAX = 131_072; // twice the largest of the bodies
 const STREAM_MODULE =
   process.env["NGINX_STREAM_MODULE"] ?? "/usr/lib/nginx/modules/ngx_stream_module.so";

@@ -1,10 +1,12 @@
-/** This project, from its sources, on one of its runtimes. */
+/** This project on one of its runtimes, from its sources or built into one file. */
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import type { Contender, Task } from "../contenders.ts";
 import type { IdentityFiles } from "../identities.ts";
-import { ROOT, type Runtime, runtimeProgram, scriptCommand } from "../runtimes.ts";
+import { ROOT, type Runtime, type ScriptCommand, scriptCommand } from "../runtimes.ts";
 
 export const SERVICE = "bench";
+const BUILT_PROGRAM = `${ROOT}dist/outrigger-bun`;
 const ANY_PORT = "127.0.0.1:0";
 
 interface Arguments {
@@ -13,18 +15,35 @@ interface Arguments {
   readonly targets: readonly string[];
 }
 
-export function outriggerOn(runtime: Runtime): Contender {
+/** `root` is the checkout that it comes from, and `command` how that runs its files. */
+export function outriggerOn(
+  runtime: Runtime,
+  root: string = ROOT,
+  command: ScriptCommand = scriptCommand,
+): Contender {
   return {
     name: `outrigger-${runtime}`,
     version: () => {
-      const text = execFileSync(runtimeProgram(runtime), ["--version"], { encoding: "utf8" });
+      const [program = runtime] = command(runtime, "", []);
+      const text = execFileSync(program, ["--version"], { encoding: "utf8" });
       return `${runtime} ${/\d+\.\d+\.\d+\S*/.exec(text)?.[0] ?? "?"}`;
     },
     plan: (task) => ({
       kind: "command",
-      command: scriptCommand(runtime, `${ROOT}src/cli/main.ts`, runArguments(task)),
+      command: command(runtime, `${root}src/cli/main.ts`, runArguments(task)),
     }),
   };
+}
+
+/** As `npm run build` makes it, of whatever sources there were then. */
+export const outriggerBuilt: Contender = {
+  name: "outrigger-bun-built",
+  version: () => execFileSync(BUILT_PROGRAM, ["--version"], { encoding: "utf8" }).trim(),
+  plan: (task) => ({ kind: "command", command: [BUILT_PROGRAM, ...runArguments(task)] }),
+};
+
+export function isBuilt(): boolean {
+  return existsSync(BUILT_PROGRAM);
 }
 
 function runArguments(task: Task): string[] {

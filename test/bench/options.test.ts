@@ -102,7 +102,47 @@ test("the estimate grows with scenarios, rates, contenders, repeats and time", (
   assert.ok(of("bodies") > of("connections"));
   assert.is(of("balance"), 0);
   const short = of("--seconds", "3", "--repeats", "2", "--warm-up", "3") / 60;
-  assert.ok(short > 5 && short < 25, `${short} minutes`);
+  assert.ok(short > 5 && short < 35, `${short} minutes`);
+});
+
+test("compare takes two commits, and without more keepalive and chain on Bun", () => {
+  const { commits, scenarios, runtimes } = readOptions(["compare", "HEAD~1", "."]);
+  assert.equal(commits, { base: "HEAD~1", head: ".", budget: 1.05 });
+  assert.equal(scenarios, ["keepalive", "chain"]);
+  assert.equal(runtimes, ["bun"]);
+});
+
+test("compare takes scenarios, runtimes and a budget", () => {
+  const words = ["compare", "v1", "v2", "tcp", "--budget", "1.5", "--runtimes", "bun,deno"];
+  const { commits, scenarios, runtimes } = readOptions(words);
+  assert.equal(commits, { base: "v1", head: "v2", budget: 1.5 });
+  assert.equal(scenarios, ["tcp"]);
+  assert.equal(runtimes, ["bun", "deno"]);
+});
+
+test("compare refuses one commit, what is no scenario of proxies, and a budget below what it cost", () => {
+  assert.throws(() => readOptions(["compare", "HEAD"]), /expected BASE and HEAD/);
+  assert.throws(
+    () => readOptions(["compare", "a", "b", "micro"]),
+    /scenario micro: expected keepalive/,
+  );
+  assert.throws(
+    () => readOptions(["compare", "a", "b", "all"]),
+    /scenario all: expected keepalive/,
+  );
+  assert.throws(
+    () => readOptions(["compare", "a", "b", "--budget", "0.9"]),
+    /--budget 0.9: expected/,
+  );
+  assert.throws(
+    () => readOptions(["compare", "a", "b", "--budget", "5%"]),
+    /--budget 5%: expected/,
+  );
+  assert.throws(() => readOptions(["keepalive", "--budget", "1.1"]), /--budget: only with compare/);
+  assert.throws(
+    () => readOptions(["compare", "a", "b", "--contenders", "nginx"]),
+    /no --contenders/,
+  );
 });
 
 test.run();
