@@ -62,7 +62,7 @@ export async function scenariosOf(
   }
 }
 
-const START_AND_STOP_S = 1.5; // a process until it answers, and until it has gone
+const START_AND_STOP_S = 0.5; // a process until it answers, and until it has gone
 const CROWD_S = 17; // 10,000 connections: opening and closing them, and the rests between
 const RECOVERY_S = 13; // after a burst, and the burst before
 

@@ -1,6 +1,7 @@
 /** Draws latency by percentile as HdrHistogram does: each nine has the same width, latencies are on a
  * logarithmic scale, and there is a panel for each rate. On a white page and on a black one alike: there
  * is no background, and every colour has a contrast of at least 3 to both. */
+import { CONTENDERS } from "./contenders.ts";
 import type { Sample, ScenarioResult } from "./interleave.ts";
 import type { Distribution } from "./percentiles.ts";
 import { median } from "./stats.ts";
@@ -13,8 +14,10 @@ const LEFT = 64; // of a panel, around what is plotted
 const RIGHT = 14;
 const TOP = 34;
 const BOTTOM = 48;
-const HEAD = 76; // above the panels: title, subtitle and legend
-const LEGEND_STEP = 170;
+const HEAD = 56; // above the legend: title and subtitle
+const LEGEND_COLUMNS = 5;
+const LEGEND_STEP = 190;
+const LEGEND_HEIGHT = 20; // of a row
 const NINES_MIN = 2;
 
 const INK = "#767676"; // 4.5 to white, 4.6 to black
@@ -30,16 +33,17 @@ export function plotLatencies(results: readonly ScenarioResult[], subtitle: stri
   });
   if (panels.length === 0) return null;
   const names = [...new Set(panels.flatMap(({ curves }) => curves.map(({ name }) => name)))];
-  const height = HEAD + PANEL_HEIGHT * Math.ceil(panels.length / COLUMNS);
+  const top = HEAD + LEGEND_HEIGHT * Math.ceil(names.length / LEGEND_COLUMNS);
+  const height = top + PANEL_HEIGHT * Math.ceil(panels.length / COLUMNS);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12" fill="${INK}">`,
     "<title>Latency by percentile</title>",
     text(12, 22, "Latency by percentile, HTTP/1 at fixed rates, open loop", 'font-size="16"'),
     text(12, 42, subtitle),
-    ...names.flatMap((name, at) => legend(name, look(at), 12 + at * LEGEND_STEP)),
+    ...names.flatMap((name, at) => legend(name, look(name, names), at)),
     ...panels.flatMap((panel, at) => {
       const x = (at % COLUMNS) * PANEL_WIDTH;
-      const y = HEAD + Math.floor(at / COLUMNS) * PANEL_HEIGHT;
+      const y = top + Math.floor(at / COLUMNS) * PANEL_HEIGHT;
       return [`<g transform="translate(${x} ${y})">`, ...drawn(panel, names), "</g>"];
     }),
     "</svg>\n",
@@ -125,7 +129,7 @@ function drawn({ title, curves }: Panel, names: readonly string[]): string[] {
     ...axes(scale),
     ...curves.map(({ name, points }) => {
       const places = points.map(([x, ms]) => `${fixed(scale.x(x))},${fixed(scale.y(ms))}`);
-      return `<polyline fill="none" stroke-width="2" stroke-linejoin="round" ${look(names.indexOf(name))} points="${places.join(" ")}"><title>${escaped(name)}</title></polyline>`;
+      return `<polyline fill="none" stroke-width="2" stroke-linejoin="round" ${look(name, names)} points="${places.join(" ")}"><title>${escaped(name)}</title></polyline>`;
     }),
   ];
 }
@@ -145,21 +149,33 @@ function axes({ x, y, ninesMax, decades }: Scale): string[] {
     lines.push(text(Number(at), bottom + 16, String(percent), 'text-anchor="middle"'));
   }
   const middle = (TOP + bottom) / 2;
-  lines.push(text((LEFT + right) / 2, bottom + 36, "percentile", 'text-anchor="middle"'));
+  lines.push(
+    text(
+      (LEFT + right) / 2,
+      bottom + 36,
+      "percentile; a line ends with its maximum",
+      'text-anchor="middle"',
+    ),
+  );
   lines.push(
     text(16, middle, "latency, ms", `text-anchor="middle" transform="rotate(-90 16 ${middle})"`),
   );
   return lines;
 }
 
-function legend(name: string, style: string, x: number): string[] {
+function legend(name: string, style: string, at: number): string[] {
+  const x = 12 + (at % LEGEND_COLUMNS) * LEGEND_STEP;
+  const y = HEAD + 4 + Math.floor(at / LEGEND_COLUMNS) * LEGEND_HEIGHT;
   return [
-    `<line x1="${x}" x2="${x + 26}" y1="60" y2="60" stroke-width="3" ${style}/>`,
-    text(x + 32, 64, name),
+    `<line x1="${x}" x2="${x + 26}" y1="${y}" y2="${y}" stroke-width="3" ${style}/>`,
+    text(x + 32, y + 4, name),
   ];
 }
 
-function look(index: number): string {
+/** The usual contenders look the same in every drawing, whoever else is in it. */
+function look(name: string, names: readonly string[]): string {
+  const usual = CONTENDERS.map((each) => each.name);
+  const index = [...usual, ...names.filter((each) => !usual.includes(each))].indexOf(name);
   const dash = DASHES[Math.floor(index / COLOURS.length) % DASHES.length] ?? "";
   const colour = COLOURS[index % COLOURS.length] ?? INK;
   return `stroke="${colour}"${dash === "" ? "" : ` stroke-dasharray="${dash}"`}`;

@@ -66,13 +66,16 @@ export const CORE_COLUMNS: readonly Column[] = [
   column("foreignPercent", "foreign %", 1),
 ];
 
+/** Ten ticks of the kernel's accounting: of less than that a tick is too large a part. */
+const CPU_MS_MIN = 100;
+
 /** Returns the figures of an HTTP load, together with what the proxies used for it. */
 export function httpFigures(proxy: RunningProxy, load: LoadTotals, usage: Usage): Figures {
   const { requests, errors: _, ...rates } = load;
   return {
     ...rates,
     requests,
-    ...(proxy.pids.length === 0
+    ...(proxy.pids.length === 0 || usage.userMs + usage.systemMs < CPU_MS_MIN
       ? {}
       : {
           cpuUsPerRequest: (1_000 * (usage.userMs + usage.systemMs)) / requests,

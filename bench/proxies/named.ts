@@ -14,7 +14,7 @@ export function namedProxy(text: string): Contender {
   }
   return {
     name,
-    version: () => `as started by ${JSON.stringify(command)}`,
+    version: () => `by ${command}`,
     plan: ({ mode, originPort }) =>
       mode === "http"
         ? {
@@ -22,6 +22,6 @@ export function namedProxy(text: string): Contender {
             command: ["sh", "-c", command.replaceAll(ORIGIN, String(originPort))],
             port,
           }
-        : { kind: "absent", reason: "it is known only how HTTP/1 is started" },
+        : { kind: "absent", reason: "its command is for HTTP/1" },
   };
 }

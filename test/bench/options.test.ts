@@ -89,7 +89,7 @@ test("--proxy says what it expected", () => {
 test("the estimate grows with scenarios, rates, contenders, repeats and time", () => {
   const of = (...words: string[]): number => estimateSeconds(readOptions(words));
   const one = of("latency", "--rates", "20", "--contenders", "haproxy", "--repeats", "1");
-  assert.ok(one > 12 && one < 16, `${one} s of 2 s and 10 s and a start`);
+  assert.ok(one > 12 && one < 14, `${one} s of 2 s and 10 s and a start`);
   assert.is(
     of("latency", "--rates", "20,200", "--contenders", "haproxy", "--repeats", "1"),
     2 * one,
@@ -101,8 +101,9 @@ test("the estimate grows with scenarios, rates, contenders, repeats and time", (
   assert.is(of("latency", "--rates", "20", "--contenders", "haproxy", "--repeats", "3"), 3 * one);
   assert.ok(of("bodies") > of("connections"));
   assert.is(of("balance"), 0);
+  // What bench/README.md says of it.
   const short = of("--seconds", "3", "--repeats", "2", "--warm-up", "3") / 60;
-  assert.ok(short > 5 && short < 35, `${short} minutes`);
+  assert.ok(short > 15 && short < 30, `${short} minutes`);
 });
 
 test("compare takes two commits, and without more keepalive and chain on Bun", () => {
