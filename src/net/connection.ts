@@ -181,7 +181,7 @@ export abstract class Connection implements Deferred {
   }
 
   #readTls(tls: TlsSession, at: number, max: number): number {
-    const count = tls.read(at, max);
+    const count = tls.read(at, max, this.#hangup);
     this.readable = tls.hasMore && count !== END && count !== BROKEN;
     // Nothing yet, but the socket was not empty: no edge will tell of what is left in it.
     if (count === WAIT && this.readable) this.io.loop.defer(this);

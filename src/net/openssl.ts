@@ -40,6 +40,7 @@ const SSL_FUNCTIONS = {
   SSL_do_handshake: f("i32", "address"),
   SSL_read: f("i32", "address", "address", "i32"),
   SSL_write: f("i32", "address", "address", "i32"),
+  SSL_has_pending: f("i32", "address"),
   SSL_shutdown: f("i32", "address"),
   SSL_get_rbio: f("address", "address"),
   SSL_get_error: f("i32", "address", "i32"),

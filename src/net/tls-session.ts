@@ -11,6 +11,7 @@ import { assert } from "../lib/assert.ts";
 import { ARGUMENTS, type Arena, CHUNK_BYTES, OUTPUT } from "./arena.ts";
 import { libc } from "./libc.ts";
 import { type OpenSsl, openssl } from "./openssl.ts";
+import { RecordCount } from "./record-count.ts";
 import type { TlsContext } from "./tls-context.ts";
 import { failureOf, type TlsFailure } from "./tls-failure.ts";
 
@@ -62,6 +63,7 @@ export class TlsSession {
   /** The last read stopped although there may be more. */
   #isFull = false;
   readonly #rbio: number;
+  readonly #records = new RecordCount();
   /** Bytes that came from the socket, modulo 2^32. */
   #receivedBytes = 0;
   /** Of these, those that yielded nothing yet. */
@@ -114,24 +116,31 @@ export class TlsSession {
 
   /**
    * Reads plaintext to `arena.bytes[at, at + max)`, as much as there is. Returns the bytes, or END,
-   * WAIT or BROKEN as `Connection.read` does.
+   * WAIT or BROKEN as `Connection.read` does. `mayEnd`: the socket has something to say besides.
    */
-  read(at: number, max: number): number {
+  read(at: number, max: number, mayEnd: boolean): number {
     if (this.#ahead.length > 0) return this.#readAhead(at, max);
     this.#isFull = false;
     if (this.#pending !== WAIT) return this.#pending;
     const { address } = this.#arena;
+    const records = this.#records;
+    records.begin();
     let total = 0;
     for (let idleCalls = 0; total < max; ) {
       const count = this.#ssl.SSL_read(this.#address, address + at + total, max - total);
       const came = this.#received();
       if (count > 0) {
-        total += count;
         this.#idleBytes = Math.max(0, this.#idleBytes + came - count * WIRE_BYTES_MAX);
+        const isAll = records.took(came, count, max - total);
+        total += count;
+        if (isAll && !mayEnd) return total;
         continue;
       }
       this.#pending = this.#statusOf(count);
       const isEmpty = this.#pending !== WAIT || came === 0;
+      if (records.isToBeLearned && this.#ssl.SSL_has_pending(this.#address) === 0) {
+        records.learnEmpty();
+      }
       if (!isEmpty && this.#isIdle(came)) this.#pending = BROKEN;
       if (isEmpty || this.#pending === BROKEN) return total > 0 ? total : this.#pending;
       if (++idleCalls === IDLE_CALLS_MAX) break;
@@ -162,7 +171,7 @@ export class TlsSession {
     bytes.set(this.#ahead, at);
     this.#ahead = NOTHING;
     const room = CHUNK_BYTES - had;
-    const count = room > 0 ? this.read(at + had, room) : 0;
+    const count = room > 0 ? this.read(at + had, room, true) : 0;
     if (count > 0) this.#ahead = bytes.slice(at, at + had + count);
     else this.#ahead = bytes.slice(at, at + had);
     return this.#ahead.length > 0 ? this.#ahead.length : count;
