@@ -1,8 +1,7 @@
 /**
  * Deadlines in a wheel: arming, moving and disarming cost a few stores however many there are.
- * A timer that is armed for later than before stays where it is and is moved when its old place
- * comes round, so a deadline that is put off with every request costs one store. Accurate to one
- * tick, never early.
+ * A timer that is armed for later than its place comes round stays there and is moved then, so a
+ * deadline that is put off with every request costs one store. Accurate to one tick, never early.
  */
 
 /** Milliseconds between two places of the wheel. */
@@ -19,6 +18,8 @@ export class Timer {
   /** Milliseconds on the wheel's clock; 0 is disarmed. */
   deadlineMs = 0;
   place = -1;
+  /** When that place comes round. */
+  tick = 0;
   previous: Timer | null = null;
   next: Timer | null = null;
   /** Must not throw: what else is due at its place would wait for the next turn of the wheel. */
@@ -40,9 +41,8 @@ export class TimerWheel {
 
   /** Arms or moves a timer. */
   arm(timer: Timer, deadlineMs: number): void {
-    const isPutOff = timer.place !== -1 && deadlineMs >= timer.deadlineMs;
     timer.deadlineMs = deadlineMs;
-    if (isPutOff) return;
+    if (timer.place !== -1 && Math.floor(deadlineMs / TICK_MS) >= timer.tick) return;
     this.#unlink(timer);
     this.#link(timer);
   }
@@ -106,6 +106,7 @@ export class TimerWheel {
     const place = tick % PLACES;
     const first = this.#first(place);
     timer.place = place;
+    timer.tick = tick;
     timer.previous = null;
     timer.next = first;
     if (first !== null) first.previous = timer;

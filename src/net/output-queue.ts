@@ -3,6 +3,7 @@
  * inherited from: every frame passes here, and an engine that sees one shape is faster by far than
  * with the shapes of all that have a socket.
  */
+import { copyWithin } from "../lib/viewed-bytes.ts";
 import { type Arena, CHUNK_BYTES, NONE, OUTPUT } from "./arena.ts";
 import type { Deferred, Loop } from "./loop.ts";
 
@@ -21,9 +22,11 @@ export class OutputQueue {
   isDeferring: boolean;
   readonly #arena: Arena;
   readonly #loop: Loop;
-  /** Chunks with queued bytes, and where in the arena these end in each. */
-  readonly #chunks: number[] = [];
-  readonly #ends: number[] = [];
+  /** The last chunk with queued bytes, mostly the only one, and where these end in it. */
+  #chunk = NONE;
+  #end = NONE;
+  /** The chunks before it, the oldest first: each and where its bytes end. */
+  readonly #before: number[] = [];
   /** Where the first queued byte is. */
   #first = NONE;
 
@@ -40,31 +43,27 @@ export class OutputQueue {
    * memory it breaks the connection, and what is written goes nowhere.
    */
   reserve(count: number): number {
-    const last = this.#chunks.length - 1;
-    if (last >= 0) {
-      const end = this.#ends[last] ?? NONE;
-      if (end + count <= (this.#chunks[last] ?? NONE) + CHUNK_BYTES) return end;
-    }
+    const last = this.#chunk;
+    if (last !== NONE && this.#end + count <= last + CHUNK_BYTES) return this.#end;
     const isUsable = !this.owner.isBroken && this.owner.isOpen;
     const chunk = isUsable ? this.#arena.allocate() : NONE;
     if (chunk === NONE) {
       this.owner.isBroken = true;
       return OUTPUT;
     }
-    if (last === -1) this.#first = chunk;
-    this.#chunks.push(chunk);
-    this.#ends.push(chunk);
+    if (last === NONE) this.#first = chunk;
+    else this.#before.push(last, this.#end);
+    this.#chunk = chunk;
+    this.#end = chunk;
     return chunk;
   }
 
   /** Queues what was written to the place that `reserve` gave, up to `end`. */
   commit(end: number): void {
-    const last = this.#chunks.length - 1;
-    const from = this.#ends[last];
     // What was written to OUTPUT, for want of a chunk, lies before all chunks.
-    if (from === undefined || end < from) return;
-    this.#ends[last] = end;
-    this.queuedBytes += end - from;
+    if (this.#chunk === NONE || end < this.#end) return;
+    this.queuedBytes += end - this.#end;
+    this.#end = end;
     if (this.isDeferring) this.#loop.defer(this.owner);
   }
 
@@ -73,10 +72,9 @@ export class OutputQueue {
     for (let from = at; from < end; ) {
       const to = this.reserve(1);
       if (this.owner.isBroken) return;
-      const last = this.#chunks.length - 1;
-      const room = (this.#chunks[last] ?? to) + CHUNK_BYTES - to;
+      const room = this.#chunk + CHUNK_BYTES - to;
       const count = Math.min(end - from, room);
-      this.bytes.copyWithin(to, from, from + count);
+      copyWithin(this.bytes, from, from + count, to);
       this.commit(to + count);
       from += count;
     }
@@ -88,7 +86,7 @@ export class OutputQueue {
   }
 
   get isEmpty(): boolean {
-    return this.#chunks.length === 0;
+    return this.#chunk === NONE;
   }
 
   /** The first piece that waits: `bytes[first, firstEnd)`. */
@@ -97,7 +95,7 @@ export class OutputQueue {
   }
 
   get firstEnd(): number {
-    return this.#ends[0] ?? NONE;
+    return this.#before.length === 0 ? this.#end : (this.#before[1] ?? NONE);
   }
 
   /** `count` bytes of the first piece were sent. Returns whether that was all of it. */
@@ -105,17 +103,23 @@ export class OutputQueue {
     this.#first += count;
     this.queuedBytes -= count;
     if (this.#first < this.firstEnd) return false;
-    const chunk = this.#chunks.shift();
-    this.#ends.shift();
-    if (chunk !== undefined) this.#arena.free(chunk);
-    this.#first = this.#chunks[0] ?? NONE;
+    if (this.#before.length === 0) {
+      this.#arena.free(this.#chunk);
+      this.#chunk = NONE;
+      this.#first = NONE;
+    } else {
+      this.#arena.free(this.#before[0] ?? NONE);
+      this.#before.splice(0, 2);
+      this.#first = this.#before[0] ?? this.#chunk;
+    }
     return true;
   }
 
   clear(): void {
-    for (const chunk of this.#chunks) this.#arena.free(chunk);
-    this.#chunks.length = 0;
-    this.#ends.length = 0;
+    for (let i = 0; i < this.#before.length; i += 2) this.#arena.free(this.#before[i] ?? NONE);
+    this.#before.length = 0;
+    if (this.#chunk !== NONE) this.#arena.free(this.#chunk);
+    this.#chunk = NONE;
     this.queuedBytes = 0;
   }
 }

@@ -6,6 +6,7 @@
  * a window of HTTP/2 may be on its way although a chunk is full of what was sent before.
  */
 import type { RequestHead } from "../codec/http1/request-head.ts";
+import { copyWithin } from "../lib/viewed-bytes.ts";
 import { type Arena, CHUNK_BYTES, NONE, OUTPUT, SLAB_BYTES } from "../net/arena.ts";
 import type { Context } from "./context.ts";
 import type { Responder } from "./sides.ts";
@@ -47,7 +48,7 @@ export class SavedRequest {
     this.#isLong = head.end > SLAB_BYTES;
     this.base = this.#isLong ? arena.allocate() : arena.allocateSlab();
     if (this.base === NONE) return false;
-    arena.bytes.copyWithin(this.base, base, base + head.end);
+    copyWithin(arena.bytes, base, base + head.end, this.base);
     this.#content = this.base + head.end;
     this.#contentEnd = this.#content;
     this.isWhole = true;

@@ -5,6 +5,7 @@
  * way of the peer's (RFC 9113 §4.3). Every limit keeps the work linear in the block's length.
  */
 import { assert } from "../../lib/assert.ts";
+import { copyBytes, ViewedBytes } from "../../lib/viewed-bytes.ts";
 import { Field, fieldOf, hashName, NAME_HASH_SEED } from "../http1/field-names.ts";
 import { DynamicTable, ENTRY_OVERHEAD_BYTES, TABLE_BYTES_DEFAULT } from "./dynamic-table.ts";
 import { isFieldName, isFieldValue } from "./field-syntax.ts";
@@ -26,7 +27,6 @@ import {
   STATIC_VALUE_BYTES,
 } from "./static-table.ts";
 import { StringReader } from "./string.ts";
-import { copyBytes, ViewedBytes } from "./viewed-bytes.ts";
 
 /** What is to be known of a field besides its bytes. */
 export const FieldFlag = {
@@ -84,7 +84,7 @@ export class HpackDecoder {
   /** The last block had more than DECODED_BYTES_MAX; the fields up to there were handed in. */
   isTooLarge = false;
   readonly #tableBytesMax: number;
-  readonly #table: DynamicTable;
+  readonly table: DynamicTable;
   readonly #integer = new IntegerReader();
   readonly #string = new StringReader();
   readonly #block = new ViewedBytes(new Uint8Array(0));
@@ -104,7 +104,7 @@ export class HpackDecoder {
   constructor(tableBytesMax: number = TABLE_BYTES_DEFAULT) {
     assert(tableBytesMax <= TABLE_BYTES_MAX, "hpack: the output has room for such a table");
     this.#tableBytesMax = tableBytesMax;
-    this.#table = new DynamicTable(tableBytesMax, Math.min(tableBytesMax, TABLE_BYTES_DEFAULT));
+    this.table = new DynamicTable(tableBytesMax, Math.min(tableBytesMax, TABLE_BYTES_DEFAULT));
   }
 
   /**
@@ -152,7 +152,7 @@ export class HpackDecoder {
       if (first < Form.sizeUpdate || first >= Form.incremental) return at;
       at = integer.read(block, at, this.#end, Prefix.bits5);
       if (at === -1 || integer.value > this.#tableBytesMax) return -1;
-      this.#table.resize(integer.value);
+      this.table.resize(integer.value);
     }
     return at;
   }
@@ -170,7 +170,7 @@ export class HpackDecoder {
       const field = STATIC_FIELD[index] ?? 0;
       this.#copyField(STATIC_LINES, start, nameBytes, valueBytes, field, 0, sink);
     } else {
-      const table = this.#table;
+      const table = this.table;
       const slot = table.slot(index - STATIC_COUNT - 1);
       const start = table.start(slot);
       const nameBytes = table.nameBytes(slot);
@@ -183,7 +183,7 @@ export class HpackDecoder {
 
   /** §2.3.3: the dynamic table's indexes go on from the static table's. */
   #hasIndex(index: number): boolean {
-    return index > 0 && index <= STATIC_COUNT + this.#table.count;
+    return index > 0 && index <= STATIC_COUNT + this.table.count;
   }
 
   #copyField(
@@ -247,7 +247,7 @@ export class HpackDecoder {
       this.#nameFlags = 0;
       return true;
     }
-    const table = this.#table;
+    const table = this.table;
     const slot = table.slot(index - STATIC_COUNT - 1);
     const start = table.start(slot);
     const nameBytes = table.nameBytes(slot);
@@ -275,9 +275,9 @@ export class HpackDecoder {
 
   /** Adds the line at `#to` to the dynamic table. */
   #insert(nameEnd: number, valueEnd: number, flags: number): void {
-    const { lines } = this.#table;
+    const { lines } = this.table;
     const valueBytes = valueEnd - nameEnd - SEPARATOR_BYTES;
-    const at = this.#table.reserve(nameEnd - this.#to, valueBytes, this.#nameField, flags);
+    const at = this.table.reserve(nameEnd - this.#to, valueBytes, this.#nameField, flags);
     if (at !== -1) copyBytes(this.#out, this.#to, valueEnd + LINE_END_BYTES, lines, at);
   }
 

@@ -5,8 +5,8 @@
  * leave: a number that is too old is gone.
  */
 import { assert } from "../../lib/assert.ts";
+import { ViewedBytes } from "../../lib/viewed-bytes.ts";
 import { LINE_OVERHEAD_BYTES } from "./line.ts";
-import { ViewedBytes } from "./viewed-bytes.ts";
 
 /** §4.1: what an entry counts besides name and value. */
 export const ENTRY_OVERHEAD_BYTES = 32;
@@ -35,6 +35,8 @@ export class DynamicTable {
   sizeBytes = 0;
   /** Sequence number of the newest entry, in 32 bits that wrap; the first one gets 1. */
   newest = 0;
+  /** How often an entry came or left, or the limit changed. */
+  changes = 0;
   #limitBytes: number;
   /** Slots of the ring less one. */
   readonly #mask: number;
@@ -88,6 +90,7 @@ export class DynamicTable {
   /** Sets the limit (§4.3) and drops what is beyond it. */
   resize(limitBytes: number): void {
     assert(slotsFor(limitBytes) <= this.slots, "dynamic table: limit within its bound");
+    if (limitBytes !== this.#limitBytes) this.changes++;
     this.#limitBytes = limitBytes;
     this.#evictTo(limitBytes);
   }
@@ -106,6 +109,7 @@ export class DynamicTable {
     this.#tail += lineBytes;
     this.newest = (this.newest + 1) | 0;
     this.count++;
+    this.changes++;
     this.sizeBytes += size;
     const at = (this.newest & this.#mask) * STRIDE;
     this.#ring[at] = start;
@@ -118,6 +122,7 @@ export class DynamicTable {
   #evictTo(bytes: number): void {
     while (this.count > 0 && this.sizeBytes > bytes) {
       const slot = this.slot(--this.count);
+      this.changes++;
       this.sizeBytes -= this.nameBytes(slot) + this.valueBytes(slot) + ENTRY_OVERHEAD_BYTES;
     }
     if (this.count === 0) this.#tail = 0;

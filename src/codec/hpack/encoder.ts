@@ -2,6 +2,8 @@
  * Encodes header blocks, RFC 7541 §6. Fields are given as bytes, each with how it may be indexed;
  * whole fields and names that a table has become indexes. Nothing is allocated per field or block.
  */
+
+import { copyBytes, hashBytes, hashFolded, ViewedBytes } from "../../lib/viewed-bytes.ts";
 import { DynamicTable, ENTRY_OVERHEAD_BYTES, TABLE_BYTES_DEFAULT } from "./dynamic-table.ts";
 import { Prefix, writeInteger } from "./integer.ts";
 import { AS_IT_IS, copyMapped, LOWER_CASE, putLineEnd, putSeparator } from "./line.ts";
@@ -17,7 +19,6 @@ import {
 } from "./static-table.ts";
 import { writeString } from "./string.ts";
 import { TableIndex } from "./table-index.ts";
-import { copyBytes, hashBytes, hashFolded, ViewedBytes } from "./viewed-bytes.ts";
 
 /** How a field may be sent: added to the table, not added, or marked to be in no table ever. */
 export const Indexing = { incremental: 0, without: 1, never: 2 } as const;
@@ -42,6 +43,8 @@ export class HpackEncoder {
   /** Whether the peer must be told the table's size, and the smallest that was set since it was. */
   #owesUpdate = false;
   #lowestBytes = TABLE_BYTES_MAX;
+  /** The block so far has no field that no table may hold. */
+  #isPublic = true;
 
   /** Without Huffman's code literals stay raw: on a local network it costs more than it saves. */
   constructor(options: { readonly isHuffman?: boolean } = {}) {
@@ -60,8 +63,19 @@ export class HpackEncoder {
     this.#lowestBytes = Math.min(this.#lowestBytes, limit);
   }
 
+  /** While it stays the same, the same fields make the same block; -1: not the next one. */
+  get tableChanges(): number {
+    return this.#owesUpdate ? -1 : this.#table.changes;
+  }
+
+  /** The block since `begin` may be kept: none of its fields is one that no table may hold. */
+  get isPublic(): boolean {
+    return this.#isPublic;
+  }
+
   /** Begins a block at `out[at]` and returns where to go on, at most BEGIN_BYTES_MAX further. */
   begin(out: Uint8Array, at: number): number {
+    this.#isPublic = true;
     if (!this.#owesUpdate) return at;
     const limit = this.#table.limitBytes;
     let to = at;
@@ -160,6 +174,7 @@ export class HpackEncoder {
     const table = this.#table;
     const size = nameEnd - nameStart + (valueEnd - valueStart) + ENTRY_OVERHEAD_BYTES;
     let fieldHash = 0;
+    if (indexing === Indexing.never) this.#isPublic = false;
     // A larger field would throw too much out of the table, so none is in it.
     const isIndexable = indexing !== Indexing.never && 2 * size <= table.limitBytes;
     if (indexing !== Indexing.never && nameIndex !== 0) {

@@ -1,6 +1,7 @@
 /** What HTTP/2 asks of the bytes of names and values, RFC 9113 §8.2.1. */
+
+import type { ViewedBytes } from "../../lib/viewed-bytes.ts";
 import { COLON, FIELD_VALUE, SP, TAB, TCHAR } from "../http1/chars.ts";
-import type { ViewedBytes } from "./viewed-bytes.ts";
 
 /** 1 for what a name may hold: tokens without upper-case letters. */
 const NAME_BYTE: Uint8Array = TCHAR.map((isToken, byte) =>

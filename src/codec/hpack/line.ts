@@ -2,8 +2,9 @@
  * Lines `name: value` CRLF, the form in which both tables keep their entries and the decoder hands
  * out fields: what HTTP/1 sends, so that a field needs no more than a copy on its way there.
  */
+
+import { isSame, type ViewedBytes } from "../../lib/viewed-bytes.ts";
 import { COLON, CR, LF, SP } from "../http1/chars.ts";
-import { isSame, type ViewedBytes } from "./viewed-bytes.ts";
 
 /** Colon and space. */
 export const SEPARATOR_BYTES = 2;

@@ -2,9 +2,10 @@
  * The static table, RFC 7541 Appendix A, kept as the dynamic table is: lines `name: value` CRLF in
  * one array, and numbers that say where they are. Indexes count from 1; nothing is at 0.
  */
+
+import { hashFolded, isSame, ViewedBytes } from "../../lib/viewed-bytes.ts";
 import { bytesOf, fieldOf, hashName, NAME_HASH_SEED } from "../http1/field-names.ts";
 import { isSameName, LINE_OVERHEAD_BYTES, SEPARATOR_BYTES } from "./line.ts";
-import { hashFolded, isSame, ViewedBytes } from "./viewed-bytes.ts";
 
 const ENTRIES: readonly (readonly [name: string, value: string])[] = [
   [":authority", ""],

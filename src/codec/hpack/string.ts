@@ -1,8 +1,9 @@
 /** Strings, RFC 7541 §5.2: a length and so many bytes, raw or in Huffman's code. */
+
+import { copyBytes, type ViewedBytes } from "../../lib/viewed-bytes.ts";
 import { huffmanDecode, huffmanEncode, huffmanEncodedLength } from "./huffman.ts";
 import { IntegerReader, Prefix, writeInteger } from "./integer.ts";
 import { AS_IT_IS, copyMapped } from "./line.ts";
-import { copyBytes, type ViewedBytes } from "./viewed-bytes.ts";
 
 /** Set in the first byte of a string in Huffman's code. */
 const HUFFMAN = 0x80;

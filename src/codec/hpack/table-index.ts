@@ -4,9 +4,10 @@
  * in its chain. A number that has left the table ends a chain, so nothing is ever taken out. Whatever
  * a chain says, bytes are compared, so a hash or a wrapped number can only cost time.
  */
+
+import { isSame, type ViewedBytes } from "../../lib/viewed-bytes.ts";
 import type { DynamicTable } from "./dynamic-table.ts";
 import { isSameName, SEPARATOR_BYTES } from "./line.ts";
-import { isSame, type ViewedBytes } from "./viewed-bytes.ts";
 
 /** Entries looked at in a chain. Only hashes chosen to collide make long ones. */
 const PROBES_MAX = 8;

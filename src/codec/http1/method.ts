@@ -15,14 +15,19 @@ export const Method = {
 } as const;
 export type Method = (typeof Method)[keyof typeof Method];
 
-const NAMES: readonly (readonly [name: Uint8Array, method: Method])[] = Object.entries(Method)
+type Known = { readonly name: Uint8Array; readonly method: Method };
+
+/** The most usual first. */
+const NAMES: readonly Known[] = Object.entries(Method)
   .filter(([, method]) => method !== Method.other)
-  .map(([name, method]) => [bytesOf(name.toUpperCase()), method]);
+  .map(([name, method]) => ({ name: bytesOf(name.toUpperCase()), method }));
 
 /** Returns the method in `bytes[start, end)`; methods are case-sensitive (RFC 9110 §9.1). */
 export function methodOf(bytes: Uint8Array, start: number, end: number): Method {
-  for (const [name, method] of NAMES) {
-    if (name.length !== end - start) continue;
+  for (let i = 0; i < NAMES.length; i++) {
+    const known = NAMES[i];
+    if (known === undefined || known.name.length !== end - start) continue;
+    const { name, method } = known;
     let same = 0;
     while (same < name.length && bytes[start + same] === name[same]) same++;
     if (same === name.length) return method;

@@ -3,6 +3,7 @@
  * send (`Name: value` CRLF) is copied together with its neighbours in one go, which for most
  * messages is the whole section.
  */
+import { copyWithin } from "../../lib/viewed-bytes.ts";
 import { COLON, CR, LF, SP } from "./chars.ts";
 import type { FieldSection } from "./field-section.ts";
 
@@ -63,15 +64,14 @@ function writeLine(
   return to;
 }
 
-/** Copies within the buffer and returns where the copy ends. */
+/** Copies within the buffer, to where it does not overlap, and returns where the copy ends. */
 export function copy(bytes: Uint8Array, from: number, end: number, to: number): number {
-  bytes.copyWithin(to, from, end);
-  return to + (end - from);
+  return copyWithin(bytes, from, end, to);
 }
 
-/** Writes ASCII bytes and returns where they end. */
+/** Writes a few ASCII bytes and returns where they end. */
 export function put(bytes: Uint8Array, to: number, text: Uint8Array): number {
-  bytes.set(text, to);
+  for (let i = 0; i < text.length; i++) bytes[to + i] = text[i] ?? 0;
   return to + text.length;
 }
 

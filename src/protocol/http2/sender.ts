@@ -14,6 +14,7 @@ import {
 } from "../../codec/http2/frame-head.ts";
 import { INITIAL_WINDOW_BYTES, PeerSettings } from "../../codec/http2/settings.ts";
 import { trailersBytesMax } from "../../codec/http2/write-head.ts";
+import { copyWithin } from "../../lib/viewed-bytes.ts";
 import { type KeptBudget, KeptData } from "./kept-data.ts";
 import { OUTPUT_BYTES_MAX } from "./limits.ts";
 import { SendQueue } from "./send-queue.ts";
@@ -264,8 +265,7 @@ export class Sender {
   #frame(stream: Http2Stream, at: number, count: number, isEnd: boolean): void {
     const { bytes } = this.#output;
     const to = this.#dataHead(stream, count, isEnd);
-    bytes.copyWithin(to, at, at + count);
-    this.#output.commit(to + count);
+    this.#output.commit(copyWithin(bytes, at, at + count, to));
     if (isEnd) this.#ended(stream);
   }
 

@@ -1,7 +1,7 @@
 import * as assert from "uvu/assert";
 import { DynamicTable } from "../../../src/codec/hpack/dynamic-table.ts";
 import { TableIndex } from "../../../src/codec/hpack/table-index.ts";
-import { ViewedBytes } from "../../../src/codec/hpack/viewed-bytes.ts";
+import { ViewedBytes } from "../../../src/lib/viewed-bytes.ts";
 import { latin1 } from "../../support/read-http1.ts";
 import { suite } from "../../support/test.ts";
 

@@ -5,12 +5,12 @@ import {
   hashFolded,
   isSame,
   ViewedBytes,
-} from "../../../src/codec/hpack/viewed-bytes.ts";
-import { seeded } from "../../support/random.ts";
-import { latin1 } from "../../support/read-http1.ts";
-import { suite } from "../../support/test.ts";
+} from "../../src/lib/viewed-bytes.ts";
+import { seeded } from "../support/random.ts";
+import { latin1 } from "../support/read-http1.ts";
+import { suite } from "../support/test.ts";
 
-const test = suite("codec/hpack/viewed-bytes");
+const test = suite("lib/viewed-bytes");
 
 /** Some are copied by words, some by `set`. */
 const LENGTHS = [...Array.from({ length: 40 }, (_, length) => length), 383, 384, 385, 386, 1_000];

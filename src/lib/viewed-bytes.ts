@@ -28,10 +28,26 @@ const WORD = 4;
 /** From here on `set`, with the view that it needs, is faster than words (measured: 300 to 400). */
 const WORDS_BYTES_MAX = 384;
 
+/** … and `copyWithin`, which needs none, from here on (measured: 60 on Bun, 250 on Deno). */
+const WORDS_WITHIN_BYTES_MAX = 64;
+
 /** Multiplier of the hash: 2^32 over the golden ratio, odd. */
 const HASH_FACTOR = 0x9e3779b1;
 /** The bit that tells upper-case letters from lower-case ones, in each byte of a word. */
 const CASE_BITS = 0x20202020;
+
+/** The array that was copied within last: nearly always the thread's arena. */
+const recent = new ViewedBytes(new Uint8Array(0));
+
+/** Copies `bytes[start, end)` to `bytes[at, …)`, which does not overlap it; returns where it ends. */
+export function copyWithin(bytes: Uint8Array, start: number, end: number, at: number): number {
+  if (end - start > WORDS_WITHIN_BYTES_MAX) {
+    bytes.copyWithin(at, start, end);
+    return at + (end - start);
+  }
+  recent.use(bytes);
+  return copyBytes(recent, start, end, recent, at);
+}
 
 /** Copies `from[start, end)` to `to[at, …)`, which does not overlap it; returns where it ends. */
 export function copyBytes(
