@@ -5,7 +5,8 @@
 
 import type { ResponseHead } from "../codec/http1/response-head.ts";
 import { ErrorCode } from "../codec/http2/error-code.ts";
-import { blockBytesMax, encodeResponseHead } from "../codec/http2/write-head.ts";
+import { sendResponseHead } from "../codec/http2/send-head.ts";
+import { blockBytesMax } from "../codec/http2/write-head.ts";
 import { ServerStream } from "../protocol/http2/server.ts";
 import type { ClientOrigin } from "./client.ts";
 import type { Context } from "./context.ts";
@@ -53,7 +54,7 @@ export abstract class RespondingStream extends ServerStream {
     this.downstream.tick();
     const orig = this.origVersion === -1 ? -1 : head.minorVersion;
     const at = frames.sender.beginBlock(blockBytesMax(head.end, head.fields.count));
-    const end = encodeResponseHead(frames.encoder, bytes, base, head, bytes, at, orig);
+    const end = sendResponseHead(frames.sent, frames.encoder, bytes, base, head, at, orig);
     frames.sender.sendBlock(this, end, isEnd);
   }
 

@@ -46,7 +46,7 @@ test("a request on a kept connection of HTTP/1", async () => {
     () => loop.run(12_000),
   );
   loop.close();
-  assertBytes({ bun: [190, 360], deno: [930, 1_200] }, bytes, "HTTP/1");
+  assertBytes({ bun: [130, 300], deno: [370, 600] }, bytes, "HTTP/1");
 });
 
 test("a request of HTTP/2", async () => {
@@ -57,7 +57,7 @@ test("a request of HTTP/2", async () => {
     () => loop.run(12_000),
   );
   loop.close();
-  assertBytes({ bun: [290, 430], deno: [590, 790] }, bytes, "HTTP/2");
+  assertBytes({ bun: [290, 430], deno: [430, 650] }, bytes, "HTTP/2");
 });
 
 test("a connection, and its one request", async () => {

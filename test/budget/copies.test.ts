@@ -65,8 +65,8 @@ function report(what: string, requests: number, budget: Budget): void {
 test("HTTP/1: each head twice or once, little content once", async () => {
   publish(await http1Origin(ANSWER), "http1");
   await measure("HTTP/1", GET, {
-    bytes: [270, 310],
-    store: [5.9, 6.3],
+    bytes: [250, 290],
+    store: [1.9, 2.3],
     load: PER_TURN,
     others: [0, 0.3],
   });
@@ -75,8 +75,8 @@ test("HTTP/1: each head twice or once, little content once", async () => {
 test("a response of 48 KiB is not copied", async () => {
   publish(await http1Origin(answerOf(48 * KIB)), "http1");
   await measure("48 KiB down", GET, {
-    bytes: [210, 250],
-    store: [5.9, 6.3],
+    bytes: [190, 230],
+    store: [1.9, 2.3],
     load: PER_TURN,
     others: [0, 0.3],
   });
@@ -86,7 +86,7 @@ test("a request of 48 KiB is copied once, to be sent again", async () => {
   publish(await http1Origin(ANSWER), "http1");
   await measure("48 KiB up", postOf(48 * KIB), {
     bytes: [49_300, 49_900],
-    store: [9.5, 10.5],
+    store: [2.9, 3.3],
     load: PER_TURN,
     others: [0, 0.3],
   });
@@ -98,8 +98,8 @@ test("HTTP/1, a new connection for each request", async () => {
   takeCounts();
   await askOnNewConnections(rig.port("http1"), 100, 4, LAST);
   report("new connection", 100, {
-    bytes: [340, 410],
-    store: [7.9, 8.3],
+    bytes: [310, 370],
+    store: [3.9, 4.3],
     load: [9.5, 14],
     compareExchange: [3.9, 4.3],
     add: [1.9, 2.1],
@@ -113,7 +113,7 @@ test("HTTP/2 on both sides", async () => {
   await loop.run(50);
   takeCounts();
   await loop.run(500);
-  report("HTTP/2", 500, { bytes: [175, 210], store: [5.9, 6.3], load: PER_TURN, others: [0, 0.3] });
+  report("HTTP/2", 500, { bytes: [200, 245], store: [1.9, 2.3], load: PER_TURN, others: [0, 0.3] });
   loop.close();
 });
 

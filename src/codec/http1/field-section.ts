@@ -90,6 +90,28 @@ export class FieldSection {
     return true;
   }
 
+  /** Has the fields of `other` from now on. */
+  copyFrom(other: FieldSection): void {
+    const words = other.count * WORDS_PER_FIELD;
+    if (words > this.#offsets.length) this.#grow();
+    for (let i = 0; i < words; i++) this.#offsets[i] = other.#offsets[i] ?? 0;
+    this.count = other.count;
+    this.end = other.end;
+    this.#neverIndexed = other.#neverIndexed === null ? null : new Set(other.#neverIndexed);
+  }
+
+  /** Whether the fields are where those of `other` are, and the same as far as they are known. */
+  isLike(other: FieldSection): boolean {
+    if (this.count !== other.count || this.hasNeverIndexed || other.hasNeverIndexed) return false;
+    const words = this.count * WORDS_PER_FIELD;
+    for (let i = 0; i < words; i++) if (this.#offsets[i] !== other.#offsets[i]) return false;
+    return true;
+  }
+
+  get hasNeverIndexed(): boolean {
+    return this.#neverIndexed !== null;
+  }
+
   /** Replaces a field. */
   set(
     index: number,

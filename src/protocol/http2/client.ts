@@ -6,9 +6,11 @@ import { ResponseHead } from "../../codec/http1/response-head.ts";
 import { writtenBytesMax } from "../../codec/http1/write-request.ts";
 import { ErrorCode } from "../../codec/http2/error-code.ts";
 import { PREFACE, STREAM_ID_MAX } from "../../codec/http2/frame-head.ts";
+import { ReceivedResponse } from "../../codec/http2/received-block.ts";
 import { ResponseFields } from "../../codec/http2/response-fields.ts";
+import { sendRequestHead } from "../../codec/http2/send-head.ts";
 import { Setting } from "../../codec/http2/settings.ts";
-import { blockBytesMax, encodeRequestHead } from "../../codec/http2/write-head.ts";
+import { blockBytesMax } from "../../codec/http2/write-head.ts";
 import { Http2Connection, type Http2Memory } from "./connection.ts";
 import { INTERIM_MAX } from "./limits.ts";
 import type { Output } from "./sender.ts";
@@ -36,6 +38,7 @@ export abstract class ClientStream extends Http2Stream {
 export abstract class Http2Client extends Http2Connection {
   readonly #head = new ResponseHead();
   readonly #fields = new ResponseFields();
+  #received: ReceivedResponse | null = null;
   #nextId: number;
 
   /** `firstId` is odd; only tests begin elsewhere than at 1. */
@@ -84,7 +87,7 @@ export abstract class Http2Client extends Http2Connection {
     if (this.#nextId > STREAM_ID_MAX) this.isGoingAway = true;
     const { bytes, encoder } = this;
     const at = this.sender.beginBlock(blockBytesMax(writtenBytesMax(head), head.fields.count));
-    const end = encodeRequestHead(encoder, bytes, base, head, bytes, at, carries);
+    const end = sendRequestHead(this.sent, encoder, bytes, base, head, at, carries);
     this.sender.sendBlock(stream, end, isEnd);
   }
 
@@ -123,12 +126,18 @@ export abstract class Http2Client extends Http2Connection {
     }
     if (stream.hasHead) return this.takeTrailers(stream, isEnd, block, start, end);
     const head = this.#head;
-    this.#fields.begin(head, bytes, decodedAt);
-    if (!decoder.decode(block, start, end, bytes, decodedAt, this.#fields)) {
-      return this.fail(ErrorCode.compressionError);
+    this.#received ??= new ReceivedResponse();
+    const kind = (isEnd ? 1 : 0) | (stream.isHead ? 2 : 0);
+    if (!this.#received.again(decoder, block, start, end, kind, head, bytes, decodedAt)) {
+      const before = decoder.table.changes;
+      this.#fields.begin(head, bytes, decodedAt);
+      if (!decoder.decode(block, start, end, bytes, decodedAt, this.#fields)) {
+        return this.fail(ErrorCode.compressionError);
+      }
+      const isWhole = this.#fields.finish(decoder.outEnd, isEnd, stream.isHead);
+      if (!isWhole || decoder.isTooLarge) return this.malformed(stream);
+      this.#received.keep(decoder, before, block, start, end, kind, head, bytes, decodedAt);
     }
-    const isWhole = this.#fields.finish(decoder.outEnd, isEnd, stream.isHead);
-    if (!isWhole || decoder.isTooLarge) return this.malformed(stream);
     stream.progressMs = this.nowMs;
     if (head.status < 200) {
       if (++stream.interims > INTERIM_MAX) return this.malformed(stream);

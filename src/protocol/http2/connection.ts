@@ -11,6 +11,7 @@ import { HpackDecoder } from "../../codec/hpack/decoder.ts";
 import { HpackEncoder } from "../../codec/hpack/encoder.ts";
 import { ErrorCode } from "../../codec/http2/error-code.ts";
 import { Flag } from "../../codec/http2/frame-head.ts";
+import { SentBlock } from "../../codec/http2/sent-block.ts";
 import { INITIAL_WINDOW_BYTES, WINDOW_BYTES_MAX } from "../../codec/http2/settings.ts";
 import { TrailerFields } from "../../codec/http2/trailer-fields.ts";
 import { encodeTrailers } from "../../codec/http2/write-head.ts";
@@ -40,6 +41,7 @@ export abstract class Http2Connection extends StreamTable {
   readonly #trailers = new TrailerFields();
   readonly #isServer: boolean;
   #receiveWindow = limits.CONNECTION_WINDOW_BYTES;
+  #sent: SentBlock | null = null;
 
   constructor(output: Output, memory: Http2Memory, isServer: boolean) {
     super(output, new Sender(output, memory.budget, memory.scratch, isServer));
@@ -47,6 +49,12 @@ export abstract class Http2Connection extends StreamTable {
     this.#isServer = isServer;
     this.sender.encodeTrailers = (bytes, start, end, at, carries) =>
       encodeTrailers(this.encoder, bytes, start, end, this.bytes, at, carries);
+  }
+
+  /** The last head's block, for the next one. */
+  get sent(): SentBlock {
+    this.#sent ??= new SentBlock();
+    return this.#sent;
   }
 
   /** The peer has changed its SETTINGS. */

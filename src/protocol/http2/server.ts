@@ -5,7 +5,8 @@ import type { Http1Error } from "../../codec/http1/errors.ts";
 import type { RequestHead } from "../../codec/http1/request-head.ts";
 import { ErrorCode } from "../../codec/http2/error-code.ts";
 import { PREFACE, STREAM_ID_MAX } from "../../codec/http2/frame-head.ts";
-import { RequestFields } from "../../codec/http2/request-fields.ts";
+import { ReceivedRequest } from "../../codec/http2/received-block.ts";
+import { RequestFields, type RequestVerdict } from "../../codec/http2/request-fields.ts";
 import { Setting } from "../../codec/http2/settings.ts";
 import { Closed } from "./closed-streams.ts";
 import { Http2Connection, type Http2Memory } from "./connection.ts";
@@ -32,6 +33,7 @@ export abstract class ServerStream extends Http2Stream {
 export abstract class Http2Server extends Http2Connection {
   readonly #fields = new RequestFields();
   readonly #streamsMax: number;
+  #received: ReceivedRequest | null = null;
   #prefaceBytes = 0;
   /** Streams above are ignored: the client knew that we go away. */
   #lastAccepted = STREAM_ID_MAX;
@@ -140,13 +142,23 @@ export abstract class Http2Server extends Http2Connection {
     const { decoder } = this;
     this.lastPeerId = id;
     const head = this.takeHead();
-    this.#fields.begin(head, this.bytes, decodedAt);
-    if (!decoder.decode(block, start, end, this.bytes, decodedAt, this.#fields)) {
-      this.returnHead(head);
-      return this.fail(ErrorCode.compressionError);
+    this.#received ??= new ReceivedRequest();
+    const kind = isEnd ? 1 : 0;
+    let verdict: RequestVerdict = "ok";
+    const { bytes } = this;
+    if (!this.#received.again(decoder, block, start, end, kind, head, bytes, decodedAt)) {
+      const before = decoder.table.changes;
+      this.#fields.begin(head, bytes, decodedAt);
+      if (!decoder.decode(block, start, end, bytes, decodedAt, this.#fields)) {
+        this.returnHead(head);
+        return this.fail(ErrorCode.compressionError);
+      }
+      const { outEnd, isTooLarge } = decoder;
+      verdict = this.#fields.finish(outEnd, isEnd, isTooLarge, this.believesMesh);
+      if (verdict === "ok") {
+        this.#received.keep(decoder, before, block, start, end, kind, head, bytes, decodedAt);
+      }
     }
-    const { outEnd, isTooLarge } = decoder;
-    const verdict = this.#fields.finish(outEnd, isEnd, isTooLarge, this.believesMesh);
     if (verdict === "malformed" || isSelfDependent) {
       this.returnHead(head);
       this.onFault("malformed");
