@@ -98,6 +98,12 @@ export class Conveyance implements StreamWaiter {
       pooled.begin(exchange, true);
       return this.#events.ready(pooled);
     }
+    this.#connect(exchange, endpoint, timeoutMs);
+  }
+
+  /** Apart from `find`, for which a pooled connection is to make no closures. */
+  #connect(exchange: Exchange, endpoint: Endpoint, timeoutMs: number): void {
+    const context = this.#context;
     context.count("pool_miss");
     this.#dial = dialEndpoint(
       context,

@@ -15,7 +15,11 @@ export interface Poolable {
 
 /** Whether two values of different snapshots are the same endpoint. */
 export function isSame(a: Endpoint, b: Endpoint): boolean {
-  if (a === b) return true;
+  return a === b || hasSameAddress(a, b);
+}
+
+/** Apart from `isSame`, which every request asks, and mostly with one object twice: no closure there. */
+function hasSameAddress(a: Endpoint, b: Endpoint): boolean {
   if (a.peer?.identity !== b.peer?.identity || a.peer?.port !== b.peer?.port) return false;
   return a.port === b.port && a.ip.length === b.ip.length && a.ip.every((x, i) => x === b.ip[i]);
 }

@@ -39,14 +39,15 @@ test.after(async () => {
 });
 
 test("a request on a kept connection of HTTP/1", async () => {
+  // Next to nothing on Bun, and most of it goes uncounted: see allocations.ts.
   const loop = await ClosedLoop.open(counted.program.port("outbound"), 64, GET);
   await loop.run(20_000);
   const bytes = await counted.bytesEach(
     () => loop.answered,
-    () => loop.run(12_000),
+    () => loop.run(24_000),
   );
   loop.close();
-  assertBytes({ bun: [130, 300], deno: [370, 600] }, bytes, "HTTP/1");
+  assertBytes({ bun: [0, 60], deno: [90, 190] }, bytes, "HTTP/1");
 });
 
 test("a request of HTTP/2", async () => {
@@ -57,7 +58,7 @@ test("a request of HTTP/2", async () => {
     () => loop.run(12_000),
   );
   loop.close();
-  assertBytes({ bun: [290, 430], deno: [430, 650] }, bytes, "HTTP/2");
+  assertBytes({ bun: [200, 380], deno: [380, 560] }, bytes, "HTTP/2");
 });
 
 test("a connection, and its one request", async () => {
@@ -75,7 +76,7 @@ test("a connection, and its one request", async () => {
     () => answered,
     () => run(2_000),
   );
-  assertBytes({ bun: [3_600, 5_800], deno: [7_000, 10_000] }, bytes, "new connection");
+  assertBytes({ bun: [3_000, 5_800], deno: [5_900, 9_000] }, bytes, "new connection");
 });
 
 function assertBytes(

@@ -184,7 +184,6 @@ test("the first of two sidecars with mutual TLS, 64 kept connections of HTTP/1",
       sendto: [0.99, 1.02],
       // OpenSSL's, of records that carry many requests.
       read: [0.02, 0.5],
-      "read EAGAIN": [0, 0.3],
       write: [0.01, 0.3],
       epoll_wait: [0.01, 0.4],
       runtime: [0, 0.3],

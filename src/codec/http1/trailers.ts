@@ -45,9 +45,9 @@ export function writeTrailers(
   trailers: FieldSection,
   out: number,
 ): number {
-  return writeFields(bytes, base, trailers, out, (id, i) => {
-    return id === Field.other && !isForbiddenTrailer(bytes, base, trailers, i);
-  });
+  const mayGoOn = (id: number, fields: FieldSection, i: number): boolean =>
+    id === Field.other && !isForbiddenTrailer(bytes, base, fields, i);
+  return writeFields(bytes, base, trailers, out, mayGoOn, trailers);
 }
 
 function isForbiddenTrailer(

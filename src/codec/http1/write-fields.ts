@@ -7,19 +7,27 @@ import { copyWithin } from "../../lib/viewed-bytes.ts";
 import { COLON, CR, LF, SP } from "./chars.ts";
 import type { FieldSection } from "./field-section.ts";
 
-/** Writes every field for which `keeps` is true to `bytes[out, …)`; returns where they end. */
-export function writeFields(
+/**
+ * Writes the fields from `first` up to `last` for which `keeps` is true, and the one of index `always`,
+ * to `bytes[out, …)`; returns where they end. `keeps` is asked about `subject`, so that it need not be
+ * a closure, which each message would have to make.
+ */
+export function writeFields<T>(
   bytes: Uint8Array,
   base: number,
   fields: FieldSection,
   out: number,
-  keeps: (id: number, index: number) => boolean,
+  keeps: (id: number, subject: T, index: number) => boolean,
+  subject: T,
+  always = -1,
+  first = 0,
+  last: number = fields.count,
 ): number {
   let to = out;
   let runStart = -1;
   let runEnd = -1;
-  for (let i = 0; i < fields.count; i++) {
-    if (!keeps(fields.id(i), i)) continue;
+  for (let i = first; i < last; i++) {
+    if (i !== always && !keeps(fields.id(i), subject, i)) continue;
     const start = base + fields.nameStart(i);
     const end = base + fields.valueEnd(i);
     const isCanonical = isPlainLine(bytes, base, fields, i);

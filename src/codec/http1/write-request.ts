@@ -45,16 +45,15 @@ export function writeRequestHead(
   const { fields, framing, hostField } = head;
   const hasLength = !framing.isChunked && framing.contentLength !== -1;
   const framed = framingFieldOf(bytes, base, fields, framing, framing.isChunked, hasLength);
-  const keeps = (id: number, i: number): boolean => i === framed || isEndToEnd(id, head);
   if (hostField === -1 && head.authorityEnd > head.authorityStart) {
     to = writeHost(bytes, base, head, to);
   }
   if (head.rewritesHost && hostField !== -1) {
-    to = writeFields(bytes, base, fields, to, (id, i) => i < hostField && keeps(id, i));
+    to = writeFields(bytes, base, fields, to, isEndToEnd, head, framed, 0, hostField);
     to = writeHost(bytes, base, head, to);
-    to = writeFields(bytes, base, fields, to, (id, i) => i > hostField && keeps(id, i));
+    to = writeFields(bytes, base, fields, to, isEndToEnd, head, framed, hostField + 1);
   } else {
-    to = writeFields(bytes, base, fields, to, keeps);
+    to = writeFields(bytes, base, fields, to, isEndToEnd, head, framed);
   }
   if (framed === -1 && framing.isChunked) {
     to = put(bytes, to, CHUNKED);

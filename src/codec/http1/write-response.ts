@@ -49,13 +49,7 @@ export function writeResponseHead(
   const hasLength =
     framing.contentLength !== -1 && !isChunked && !hasNoBody && body !== BodyKind.untilClose;
   const framed = framingFieldOf(bytes, base, fields, framing, isChunked, hasLength);
-  to = writeFields(
-    bytes,
-    base,
-    fields,
-    to,
-    (id, i) => i === framed || isEndToEnd(id, passesUpgrade),
-  );
+  to = writeFields(bytes, base, fields, to, isEndToEnd, passesUpgrade, framed);
   if (framed === -1 && isChunked) {
     to = put(bytes, to, CHUNKED);
   } else if (framed === -1 && hasLength) {
