@@ -59,13 +59,14 @@ export class Loads {
   }
 
   /**
-   * Returns what `weigh` would, for an endpoint that may be chosen, against which nothing speaks, in a pool
-   * of which nobody is new: so they are nearly always, and that takes half as long to see. Or less than 0.
+   * Returns what `weigh` would, for an endpoint that may be chosen, is not new, and against which nothing
+   * speaks: so they are nearly always, and that takes half as long to see. Or less than 0.
    */
   soundLoad(view: PoolView, index: number, row: number, nowMs: number): number {
     const rows = this.#rows;
-    if (view.isRamping || !rows.isSound(row)) return UNKNOWN;
-    const { countsSilence, outlierRatio } = this.#tuning;
+    const { countsSilence, leansOnPool, outlierRatio, rampMs } = this.#tuning;
+    if (!leansOnPool || !rows.isSound(row)) return UNKNOWN;
+    if (view.isRamping && (nowMs - rows.joinedMs(row)) >>> 0 < rampMs) return UNKNOWN;
     const { medianUs } = view;
     const pending = rows.pending(row);
     let expected = estimateUs(rows.costUs(row), elapsedMs(nowMs, rows.stampMs(row)), medianUs);

@@ -60,7 +60,7 @@ const AGAINST: Readonly<Record<string, (rows: EndpointRows) => unknown>> = {
   "it cannot be connected to": (rows) => rows.fail(0, NOW_MS, 1_000),
   "it asked to be left alone": (rows) => rows.hold(0, NOW_MS + 1_000),
   "it is ejected": (rows) => rows.moveCircuit(0, 0, 1),
-  "somebody is new": (rows) => rows.join(2, NOW_MS - 1_000),
+  "it is new": (rows) => rows.join(0, NOW_MS - 1_000),
 };
 for (const [what, happens] of Object.entries(AGAINST)) {
   test(`the long way is taken when ${what}`, () => {
