@@ -241,8 +241,14 @@ export class Balancer {
    * false: it is not known yet whether well; `ended` follows.
    */
   observe(endpoint: Endpoint, rttUs: number, nowMs: number, isWell = true): void {
+    this.#rows.noteAnswer(endpoint.row, nowMs);
     this.#observations.answered(endpoint.row, rttUs, nowMs);
     if (isWell) this.#observations.wentWell(endpoint.row, rttUs, nowMs);
+  }
+
+  /** The usual latency in a pool that this worker has picked from, microseconds; else null. */
+  usualUs(endpoints: readonly Endpoint[]): number | null {
+    return this.#loads.usualUs(endpoints);
   }
 
   /** Notes what it came to in the end, `tookUs` after it was sent: gRPC says so in its trailers. */

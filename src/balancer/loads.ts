@@ -75,6 +75,11 @@ export class Loads {
     return expected * (view.isWeighted ? pending / view.weightAt(index) + 1 : pending + 1);
   }
 
+  /** The usual latency in a pool, if there was a pick from it. */
+  usualUs(endpoints: readonly Endpoint[]): number | null {
+    return this.#views.get(endpoints)?.medianUs ?? null;
+  }
+
   /** Returns the load of the endpoint at `index`, or TRIAL. Sets `rank`. */
   weigh(view: PoolView, index: number, nowMs: number): number {
     const rows = this.#rows;

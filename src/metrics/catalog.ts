@@ -96,6 +96,7 @@ const NAMES = [
   "failfast_entered",
   "failfast_refused",
   "shed_delay",
+  "retried_unanswered",
 ] as const;
 
 export type CounterName = (typeof NAMES)[number];

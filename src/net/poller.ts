@@ -95,6 +95,11 @@ export class Poller {
     return this.#arena.view.getUint32(EVENTS + index * EVENT_BYTES, true);
   }
 
+  /** Shows all handlers to `visit`, by which none may come or go. For what is done a few times a second. */
+  each(visit: (handler: Pollable) => void): void {
+    for (const handler of this.#handlers) if (handler !== null) visit(handler);
+  }
+
   /** Registered descriptors. */
   get count(): number {
     return this.#handlers.length - this.#free.length;

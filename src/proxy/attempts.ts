@@ -96,7 +96,7 @@ export class Attempts {
     if (this.#tried.length > 0) this.#tried = [];
   }
 
-  /** The endpoint left its service before there was a connection to it. Time alone bounds this. */
+  /** It is to go by the newest snapshot: its endpoint has left, or it has waited. Time alone bounds this. */
   moved(): void {
     this.isFirst = false;
   }

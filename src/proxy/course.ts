@@ -149,6 +149,11 @@ export class Course {
     return false;
   }
 
+  /** Its tries have a time of their own. */
+  get limitsTries(): boolean {
+    return (this.#route?.retry?.tryTimeoutMs ?? 0) > 0;
+  }
+
   /** Takes one of the retries. False, and counted: there is none left, or none in the budget. */
   takeRetry(): boolean {
     const { io } = this.#context;

@@ -65,6 +65,11 @@ export class Directory {
     );
   }
 
+  /** Those of the newest snapshot. */
+  get services(): Iterable<Service> {
+    return this.#services.values();
+  }
+
   /** What a route of `parent` calls `name`; without endpoints when the snapshot does not have it. */
   backend(name: string, parent: Service): Service {
     const service = this.#services.get(name);

@@ -8,6 +8,7 @@
  *   nothing of it was sent: no connection, or a dead one  │ always, TRIES_MAX times
  *   the endpoint says it did not look at it (REFUSED_STREAM, or above the last id of a GOAWAY) │ same
  *   the connection broke before a byte of the response, and it is idempotent │ once, from the budget
+ *   the endpoint hangs (balancer/silence.ts) │ the same, to another endpoint
  *
  * Endpoints that it was not sent to yet are preferred; where there are none the same is asked again,
  * after a rest but for connections that had grown old. What comes in goes to the one application that
@@ -126,6 +127,7 @@ export class Exchange extends Repeats {
 
   /** An interim response came. */
   onInterim(head: ResponseHead, base: number): void {
+    this.noteAnswer();
     const { expectsContinue, minorVersion } = this.request;
     if (minorVersion === 0 || (head.status === 100 && !expectsContinue)) return;
     this.client.writeInterim(head, base);
@@ -213,6 +215,7 @@ export class Exchange extends Repeats {
 
   /** The endpoint ended the stream early: an HTTP/2 client is told the same. */
   onBackendReset(code: number, isLeaving: boolean): void {
+    this.noteAnswer();
     if (code === ErrorCode.refusedStream && !this.hasResponded) return this.#onRefused(isLeaving);
     this.lose("backend-reset", code, true);
   }

@@ -101,6 +101,11 @@ export class UpstreamStream extends ClientStream implements Responder {
     this.#connection.frames.consumed(this, owed);
   }
 
+  /** Adds the request that waits here, if no byte of a response has come. */
+  addWaiting(waiting: Exchange[]): void {
+    if (this.#exchange !== null && !this.hasReceived) waiting.push(this.#exchange);
+  }
+
   /** Whatever is left of the stream is not wanted any more. */
   finish(): void {
     this.#exchange = null;

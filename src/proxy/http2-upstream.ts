@@ -16,6 +16,8 @@ import { Glitch } from "../protocol/http2/limits.ts";
 import type { Output } from "../protocol/http2/sender.ts";
 import type { Http2Fault } from "../protocol/http2/stream-table.ts";
 import type { Context } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import type { UpstreamStream } from "./http2-upstream-stream.ts";
 import {
   HTTP2_IDLE_MS,
   HTTP2_PING_MS,
@@ -35,6 +37,11 @@ class Frames extends Http2Client {
   constructor(owner: Http2Upstream, output: Output, memory: Http2Memory) {
     super(output, memory);
     this.#owner = owner;
+  }
+
+  /** Adds the requests that wait here without a byte of a response. */
+  addWaiting(waiting: Exchange[]): void {
+    for (const stream of this.streams.values()) (stream as UpstreamStream).addWaiting(waiting);
   }
 
   protected override onPeerSettings(): void {
@@ -119,6 +126,11 @@ export class Http2Upstream extends Connection {
 
   onCompleted(): void {
     this.#cancels.completed();
+  }
+
+  /** Those that waited went elsewhere, and nothing is left: it may be this and not the endpoint that is dead. */
+  retireIfEmpty(): void {
+    if (this.isOpen && this.frames.streamCount === 0) this.retire();
   }
 
   /** Takes no new streams; closes when the last is over. */

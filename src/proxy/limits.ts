@@ -71,6 +71,17 @@ export const RETRY_WAIT_MAX_MS = 3_000;
 /** Waited before endpoints that have all refused a request are asked again; doubled each time. */
 export const REPEAT_BACKOFF_MIN_MS = 25;
 export const REPEAT_BACKOFF_MAX_MS = 250;
+/**
+ * A request that has waited so long at an endpoint that hangs goes to another one. Stops of a process by
+ * its garbage collector, or for want of CPU, are over by then.
+ */
+export const UNANSWERED_MS = 3_000;
+/** … and so many times what is usual in the pool, where that is more: one that is slow altogether. */
+export const UNANSWERED_TIMES = 10;
+/** How often it is looked which endpoints hang. */
+export const HANG_LOOK_MS = 250;
+/** A worker that did not look for so long begins anew: what it has not read yet is no silence. */
+export const HANG_STALLED_MS = 1_000;
 /** Retries that a worker can save up for a bad moment: ten seconds of the least rate. */
 export const RETRIES_SAVED_MAX = 100;
 /** Interim (1xx) responses to one request. */

@@ -4,6 +4,7 @@
  */
 import type { FieldSection } from "../codec/http1/field-section.ts";
 import type { ResponseHead } from "../codec/http1/response-head.ts";
+import type { Endpoint } from "../mesh/snapshot.ts";
 import { Advice } from "./advice.ts";
 import { type Course, PLAIN_ROUTE } from "./course.ts";
 import { type ProxyErrorCode, statusOfTry } from "./errors.ts";
@@ -51,6 +52,30 @@ export abstract class Repeats extends Tries {
     if (!this.mayRepeat(upstream)) return false;
     this.context.count("retried_unavailable");
     this.repeat("unavailable", false);
+    return true;
+  }
+
+  /**
+   * The endpoint hangs: a request that has waited there for `leastMs` without a byte of a response goes
+   * to another one, once, if it may be done twice. One whose route gives each try a time, or that leaves
+   * HTTP, is left alone. False: the budget does not allow any more.
+   */
+  leaveHung(endpoint: Endpoint, leastMs: number): boolean {
+    const { attempts, course, request, route, upstream } = this;
+    if (!this.isActive || upstream === null || this.endpoint?.row !== endpoint.row) return true;
+    // While the client takes nothing an answer may be there, unread.
+    if (this.hasResponded || upstream.hasReceived || this.client.isBlocked) return true;
+    if (route?.isPool !== true) return true;
+    if (!request.isIdempotent || request.wantsUpgrade || attempts.isRepeated) return true;
+    // It came so long ago that the endpoints are others by now.
+    attempts.moved();
+    if (!this.#isWhole || !this.#hasOther || course?.limitsTries === true) return true;
+    const waitedUs = this.context.io.loop.clock.nowUs - this.outcome.sentUs;
+    if (waitedUs < leastMs * 1_000) return true;
+    if (!this.mayRepeat(upstream)) return false;
+    this.context.count("retried_unanswered");
+    this.observeTimeout();
+    this.repeat("failfast", false);
     return true;
   }
 
@@ -167,10 +192,13 @@ export abstract class Repeats extends Tries {
     const isInbound = this.client.origin.kind === "inbound";
     if (!this.request.isIdempotent || (isInbound && !isReused)) return false;
     if (route === null || attempts.isRepeated) return false;
-    if (!route.budget.withdraw(this.context.io.loop.clock.nowMs)) {
+    const { nowMs } = this.context.io.loop.clock;
+    if (!route.budget.withdraw(nowMs)) {
       this.context.count("retry_budget_exceeded");
       return false;
     }
+    // It may have been with its endpoint for long: the time to find one begins anew.
+    attempts.again(nowMs);
     attempts.isRepeated = true;
     return true;
   }

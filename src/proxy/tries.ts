@@ -214,8 +214,16 @@ export abstract class Tries implements CourseEvents {
     if (this.endpoint === null) return;
     this.trial.end(this.endpoint, this.service, this.trial.isOn ? isBad === true : isBad);
     this.trial.answered(this.endpoint);
-    if (isFailure) balancer.failed(this.endpoint, rttUs, nowMs);
-    else balancer.observe(this.endpoint, rttUs, nowMs, isBad !== null);
+    if (isFailure) {
+      if (this.upstream?.hasReceived === true) this.noteAnswer();
+      balancer.failed(this.endpoint, rttUs, nowMs);
+    } else balancer.observe(this.endpoint, rttUs, nowMs, isBad !== null);
+  }
+
+  /** The endpoint has said something: it does not hang (balancer/silence.ts). */
+  protected noteAnswer(): void {
+    const { endpoints, io } = this.context;
+    if (this.endpoint !== null) endpoints.noteAnswer(this.endpoint.row, io.loop.clock.nowMs);
   }
 
   onFault(): void {

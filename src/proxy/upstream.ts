@@ -82,9 +82,8 @@ export class Upstream extends Connection implements Responder {
     const { bytes } = this.io.arena;
     const { isChunked, contentLength } = head.framing;
     // A chunked body that turned out to be empty still has its last chunk.
-    const hasBody = isChunked || !isEnd;
-    const to = isChunked ? BodyKind.chunked : BodyKind.length;
-    this.#request.start(hasBody ? BodyKind.stream : BodyKind.none, to, contentLength);
+    const from = isChunked || !isEnd ? BodyKind.stream : BodyKind.none;
+    this.#request.start(from, isChunked ? BodyKind.chunked : BodyKind.length, contentLength);
     const at = this.output.reserve(Math.min(CHUNK_BYTES, writtenBytesMax(head)));
     this.output.commit(writeRequestHead(bytes, base, head, at));
     if (isEnd) this.endContent(0, 0);
@@ -101,6 +100,11 @@ export class Upstream extends Connection implements Responder {
   endContent(start: number, end: number): void {
     this.#request.finish(this.io.arena.bytes, FRAMED, start, end);
     this.append(this.#request.outStart, this.#request.outEnd);
+  }
+
+  /** Adds the request that waits here, if no byte of a response has come. */
+  addWaiting(waiting: Exchange[]): void {
+    if (this.#exchange !== null && !this.hasReceived) waiting.push(this.#exchange);
   }
 
   isUsable(mayRepeat: boolean): boolean {
@@ -150,15 +154,12 @@ export class Upstream extends Connection implements Responder {
 
   #flushQueued(): void {
     this.flush();
-    const exchange = this.#exchange;
-    if (exchange === null) return;
-    if (this.isBroken) exchange.onBackendGone("backend-closed");
-    else if (this.queuedBytes === 0) exchange.client.wantsPump();
+    if (this.isBroken) this.#exchange?.onBackendGone("backend-closed");
+    else if (this.queuedBytes === 0) this.#exchange?.client.wantsPump();
   }
 
   override onFault(): void {
-    const exchange = this.#exchange;
-    if (exchange !== null) exchange.client.onFault();
+    if (this.#exchange !== null) this.#exchange.client.onFault();
     else this.close();
   }
 
@@ -255,9 +256,8 @@ export class Upstream extends Connection implements Responder {
     if (this.#exchange !== exchange) return false;
     if (!isDone) return this.#keep(exchange, response.consumed, end);
     // Bytes after the response were not asked for: nobody may ever see them.
-    const isExact = response.consumed === end;
     this.#kept.clear();
-    exchange.complete(isExact && this.#keepAlive);
+    exchange.complete(response.consumed === end && this.#keepAlive);
     return false;
   }
 

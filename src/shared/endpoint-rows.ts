@@ -3,7 +3,7 @@
  * flight. Words that several workers write are won by compare-exchange.
  */
 import { InFlightRows } from "./in-flight-rows.ts";
-import { CIRCUIT_PHASE, EndpointRow } from "./layout.ts";
+import { AsideRow, CIRCUIT_PHASE, EndpointRow } from "./layout.ts";
 import type { Memory, Words } from "./memory.ts";
 
 /**
@@ -18,11 +18,13 @@ export const HOLD_MAX_MS = 300_000;
 export class EndpointRows extends InFlightRows {
   readonly #words: Words;
   readonly #rows: number;
+  readonly #asideRows: number;
 
   constructor(memory: Memory) {
     super(memory);
     this.#words = memory.words;
     this.#rows = memory.layout.endpointRows;
+    this.#asideRows = memory.layout.asideRows;
   }
 
   /** Peak-EWMA round trip, microseconds, as of `stampMs(row)`. */
@@ -243,6 +245,19 @@ export class EndpointRows extends InFlightRows {
     Atomics.store(this.#words, base + EndpointRow.asideMs, nowMs | 0);
   }
 
+  /** Monotonic milliseconds of its last answer to anybody while it was set aside; 0: there was none. */
+  answeredMs(row: number): number {
+    const word = this.#asideRows + row * AsideRow.$stride + AsideRow.answeredMs;
+    return (this.#words[word] ?? 0) >>> 0;
+  }
+
+  /** Notes that an endpoint has said something, whatever, if it is set aside. */
+  noteAnswer(row: number, nowMs: number): void {
+    if (this.trialAtMs(row) === 0) return;
+    const word = this.#asideRows + row * AsideRow.$stride + AsideRow.answeredMs;
+    Atomics.store(this.#words, word, nowMs | 0 || 1);
+  }
+
   /**
    * A word as it was a moment ago. Not by Atomics: a pick reads some twenty, at 9 ns each on Deno
    * instead of 0.5. A word of 32 bits is never torn (ECMA-262 §29.10), all that is decided by one is
@@ -258,5 +273,6 @@ export class EndpointRows extends InFlightRows {
     for (let word = 0; word < EndpointRow.$stride; word++) {
       Atomics.store(this.#words, base + word, 0);
     }
+    Atomics.store(this.#words, this.#asideRows + row * AsideRow.$stride + AsideRow.answeredMs, 0);
   }
 }

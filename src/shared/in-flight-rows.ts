@@ -59,6 +59,16 @@ export class InFlightRows {
     return longestMs;
   }
 
+  /** Requests of `worker` that the endpoint has not answered. */
+  unanswered(row: number, worker: number): number {
+    return this.#words[this.#wordOf(row, worker) + InFlight.unanswered] ?? 0;
+  }
+
+  /** Monotonic milliseconds of the request that `worker` sent last; 0: none. */
+  sentMs(row: number, worker: number): number {
+    return (this.#words[this.#wordOf(row, worker) + InFlight.sentMs] ?? 0) >>> 0;
+  }
+
   /** Adds one request in flight, to be answered. Only `worker` itself may call this. */
   acquire(row: number, worker: number, nowMs: number): void {
     const word = this.#wordOf(row, worker) + InFlight.pending;

@@ -3,7 +3,7 @@
  * word index. Change anything here and LAYOUT_VERSION must rise: `attach` refuses a mismatch, and
  * test/shared/layout.test.ts pins the table.
  *
- *   | header | worker rows | endpoint rows | in flight, worker by worker | descriptors |
+ *   | header | worker rows | endpoint rows | set aside | in flight, worker by worker | descriptors |
  *   | learned targets | hand-off rings, worker by worker | counters and series, thread by thread |
  *
  * "Thread" counts the workers and, last, the acceptor. Regions start on a cache line.
@@ -12,7 +12,7 @@ import { LINE_WORDS, struct } from "./struct.ts";
 
 /** "OUTR". */
 export const LAYOUT_MAGIC = 0x4f555452;
-export const LAYOUT_VERSION = 4;
+export const LAYOUT_VERSION = 5;
 
 /** More threads than this gain nothing on one host: the kernel's network stack saturates first. */
 export const WORKERS_MAX = 16;
@@ -120,6 +120,12 @@ export const EndpointRow = struct(LINE_WORDS, {
   asideMs: "u32",
 });
 
+/** What is noted only while the endpoint of the same row is set aside: an endpoint row is full. */
+export const AsideRow = struct(1, {
+  /** Monotonic milliseconds of its last answer to anybody then; 0: there was none. Writer: any worker. */
+  answeredMs: "u32",
+});
+
 /** The bits of `circuit` that say whether it is closed: then they are 0. */
 export const CIRCUIT_PHASE = 3;
 
@@ -220,6 +226,7 @@ export type Layout = {
   readonly threads: number;
   readonly workerRows: number;
   readonly endpointRows: number;
+  readonly asideRows: number;
   readonly inFlight: number;
   readonly descriptors: number;
   readonly learned: number;
@@ -238,7 +245,8 @@ export function layoutFor(workers: number): Layout {
   const threads = workers + 1;
   const workerRows = Header.$stride;
   const endpointRows = workerRows + workers * WorkerRow.$stride;
-  const inFlight = endpointRows + ENDPOINTS_MAX * EndpointRow.$stride;
+  const asideRows = endpointRows + ENDPOINTS_MAX * EndpointRow.$stride;
+  const inFlight = asideRows + ENDPOINTS_MAX * AsideRow.$stride;
   const descriptors = inFlight + workers * ENDPOINTS_MAX * InFlight.$stride;
   const learned = descriptors + DESCRIPTORS_MAX;
   const rings = learned + LEARNED_MAX * LearnedRow.$stride;
@@ -251,6 +259,7 @@ export function layoutFor(workers: number): Layout {
     threads,
     workerRows,
     endpointRows,
+    asideRows,
     inFlight,
     descriptors,
     learned,

@@ -34,6 +34,7 @@ import { WorkerRows } from "../shared/worker-rows.ts";
 import { Adopter } from "./adopt.ts";
 import { BreakerNotes } from "./breaker-notes.ts";
 import { stage } from "./faults.ts";
+import { HangSweep } from "./hang-sweep.ts";
 import { ownAddresses } from "./own-addresses.ts";
 import { PolicySweep } from "./policy-sweep.ts";
 import { ProofSweep } from "./proof-sweep.ts";
@@ -54,6 +55,7 @@ class Worker {
   readonly #context: Context;
   readonly #adopter: Adopter;
   readonly #proofs: ProofSweep;
+  readonly #hangs: HangSweep;
   readonly #watchers: Watchers;
   readonly #policies: PolicySweep;
   readonly #memory: ReturnType<typeof attach>;
@@ -109,6 +111,7 @@ class Worker {
     this.#adopter = new Adopter(this.#context, this.#ring, start);
     this.#proofs = new ProofSweep(this.#context);
     this.#policies = new PolicySweep(this.#context);
+    this.#hangs = new HangSweep(this.#context);
     this.#delay = new DelayProbe({
       now: () => performance.now(),
       wake: () => wake(arena, data.wakeFd),
@@ -166,6 +169,7 @@ class Worker {
     this.#context.http2.sweep(clock.nowMs);
     this.#proofs.sweep(clock.nowMs);
     this.#policies.sweep(clock.nowMs);
+    this.#hangs.sweep(clock.nowMs);
     this.#turnPeakUs = Math.max(this.#turnPeakUs, this.#turnUs());
     if (clock.nowMs - this.#peakSinceMs >= 1_000) {
       rows.set(worker, "turnUs", this.#turnPeakUs);

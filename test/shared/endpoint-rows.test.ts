@@ -267,9 +267,35 @@ test("a backoff is bounded", () => {
   assert.is(rows.retryInMs(0, 5), BACKOFF_MAX_MS);
 });
 
+test("answers are noted of endpoints that are set aside", () => {
+  const rows = new EndpointRows(allocate(1));
+  rows.noteAnswer(3, 7);
+  assert.is(rows.answeredMs(3), 0);
+  rows.moveTrial(3, 0, 50);
+  rows.noteAnswer(3, 2 ** 32 + 8);
+  assert.is(rows.answeredMs(3), 8);
+  rows.noteAnswer(3, 2 ** 32);
+  assert.is(rows.answeredMs(3), 1, "0 means never");
+  assert.equal([rows.answeredMs(2), rows.answeredMs(4)], [0, 0]);
+});
+
+test("what a worker waits for, and since when, is its own", () => {
+  const rows = new EndpointRows(allocate(2));
+  rows.acquire(3, 1, 2 ** 32 - 5);
+  assert.is(rows.unanswered(3, 1), 1);
+  assert.is(rows.sentMs(3, 1), 2 ** 32 - 5);
+  rows.answered(3, 1);
+  rows.release(3, 1);
+  assert.is(rows.unanswered(3, 1), 0);
+  assert.is(rows.sentMs(3, 1), 2 ** 32 - 5, "it was sent all the same");
+  assert.equal([rows.unanswered(3, 0), rows.sentMs(3, 0)], [0, 0]);
+});
+
 test("reset() clears a row and not its neighbours", () => {
   const rows = new EndpointRows(allocate(1));
   for (const row of [4, 5, 6]) {
+    rows.moveTrial(row, 0, 50);
+    rows.noteAnswer(row, 60);
     rows.publishCost(row, 0, 100, 1);
     rows.fail(row, 0, 100);
   }
@@ -277,7 +303,9 @@ test("reset() clears a row and not its neighbours", () => {
   for (const row of [4, 6]) {
     assert.is(rows.costUs(row), 100);
     assert.is(rows.failures(row), 1);
+    assert.is(rows.answeredMs(row), 60);
   }
+  assert.is(rows.answeredMs(5), 0);
   assert.is(rows.costUs(5), 0);
   assert.is(rows.stampMs(5), 0);
   assert.is(rows.failures(5), 0);

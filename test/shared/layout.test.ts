@@ -2,6 +2,7 @@
 import * as assert from "uvu/assert";
 import {
   ALPN_BYTES_MAX,
+  AsideRow,
   COUNTERS_MAX,
   DESCRIPTORS_MAX,
   DrainPhase,
@@ -37,7 +38,7 @@ const test = suite("shared/layout");
 
 test("constants", () => {
   assert.is(LAYOUT_MAGIC, 0x4f555452);
-  assert.is(LAYOUT_VERSION, 4);
+  assert.is(LAYOUT_VERSION, 5);
   assert.is(LINE_WORDS, 16);
   assert.is(WORKERS_MAX, 16);
   assert.is(ENDPOINTS_MAX, 4_096);
@@ -94,6 +95,7 @@ test("every index of every record", () => {
     asideMs: 15,
     $stride: 16,
   });
+  assert.equal(indices(AsideRow), { answeredMs: 0, $stride: 1 });
   assert.equal(indices(InFlight), {
     pending: 0,
     unanswered: 1,
@@ -162,42 +164,45 @@ const GOLDEN = [
     threads: 2,
     workerRows: 16,
     endpointRows: 48,
-    inFlight: 65_584,
-    descriptors: 81_968,
-    learned: 344_112,
-    rings: 346_160,
+    asideRows: 65_584,
+    inFlight: 69_680,
+    descriptors: 86_064,
+    learned: 348_208,
+    rings: 350_256,
     ringStride: 32_832,
-    counters: 378_992,
-    series: 379_504,
-    words: 1_473_136,
+    counters: 383_088,
+    series: 383_600,
+    words: 1_477_232,
   },
   {
     workers: 2,
     threads: 3,
     workerRows: 16,
     endpointRows: 80,
-    inFlight: 65_616,
-    descriptors: 98_384,
-    learned: 360_528,
-    rings: 362_576,
+    asideRows: 65_616,
+    inFlight: 69_712,
+    descriptors: 102_480,
+    learned: 364_624,
+    rings: 366_672,
     ringStride: 32_832,
-    counters: 428_240,
-    series: 429_008,
-    words: 2_069_456,
+    counters: 432_336,
+    series: 433_104,
+    words: 2_073_552,
   },
   {
     workers: 16,
     threads: 17,
     workerRows: 16,
     endpointRows: 528,
-    inFlight: 66_064,
-    descriptors: 328_208,
-    learned: 590_352,
-    rings: 592_400,
+    asideRows: 66_064,
+    inFlight: 70_160,
+    descriptors: 332_304,
+    learned: 594_448,
+    rings: 596_496,
     ringStride: 32_832,
-    counters: 1_117_712,
-    series: 1_122_064,
-    words: 10_417_936,
+    counters: 1_121_808,
+    series: 1_126_160,
+    words: 10_422_032,
   },
 ];
 
@@ -215,7 +220,7 @@ test("regions, and what each thread writes of them, begin on a cache line", () =
   for (const record of [Header, WorkerRow, EndpointRow, RingHead, RingTail, RingSlot]) {
     assert.is(record.$stride % LINE_WORDS, 0);
   }
-  assert.is(ENDPOINTS_MAX % LINE_WORDS, 0, "pending of one worker");
+  assert.is(ENDPOINTS_MAX % LINE_WORDS, 0, "pending of one worker, and the rows set aside");
   assert.is((COUNTERS_MAX * 2) % LINE_WORDS, 0, "counters of one thread");
   assert.is((SERIES_MAX * SERIES_COUNTERS * 2) % LINE_WORDS, 0, "series of one thread");
 });

@@ -1,6 +1,7 @@
 /**
  * A backend that can be told to fail, run by Node: `node failing-backend.mjs PORT`. Prints the bound port,
- * then one `.` for each request that reaches it, so that they are counted even when it is killed. Takes
+ * then one `.` for each request that reaches it, so that they are counted even when it is killed, or `r` if
+ * it asks for `/report/MS`, which takes that long. Takes
  * lines on stdin: `status N`, `slow MS`, `idle MS` (closes connections that idle so long), `flap PER_SECOND`
  * (the listener goes with all its connections, and comes back, so often), `well`.
  */
@@ -15,11 +16,13 @@ const sockets = new Map();
 let flapping = null;
 
 const server = createServer((request, response) => {
-  writeSync(1, ".");
+  const report = /^\/report\/([0-9]+)$/.exec(request.url);
+  writeSync(1, report === null ? "." : "r");
   const timer = sockets.get(request.socket);
   if (timer !== undefined) clearTimeout(timer);
   request.resume().on("end", () => {
-    const { slowMs, status } = state;
+    const { status } = state;
+    const slowMs = report === null ? state.slowMs : Number(report[1]);
     setTimeout(() => {
       response.writeHead(status, { "content-length": 2 });
       response.end("ok", () => watchIdle(request.socket));

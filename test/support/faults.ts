@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { eventually, lapse } from "./eventually.ts";
 import { type Program, startProgram } from "./program.ts";
-import { type SteadyReport, steadyLoad } from "./steady-load.ts";
+import { NO_ANSWER, type SteadyReport, steadyLoad } from "./steady-load.ts";
 
 const BACKEND = fileURLToPath(new URL("failing-backend.mjs", import.meta.url));
 const POOL = 3;
@@ -16,6 +16,8 @@ export class FailingBackend {
   port = 0;
   /** Requests that reached it. */
   requests = 0;
+  /** … and asked for a report. */
+  reports = 0;
   #child: ChildProcess | null = null;
 
   async start(): Promise<void> {
@@ -27,7 +29,10 @@ export class FailingBackend {
       createInterface({ input: child.stdout }).once("line", (line) => resolve(Number(line)));
     });
     child.stdout.on("data", (chunk: Buffer) => {
-      for (const byte of chunk) if (byte === 0x2e) this.requests++;
+      for (const byte of chunk) {
+        if (byte === 0x2e) this.requests++;
+        else if (byte === 0x72) this.reports++;
+      }
     });
     child.stdout.resume();
     child.stdin.on("error", () => {});
@@ -168,8 +173,8 @@ export class FaultRig {
   }
 }
 
-/** It is not idempotent, and a backend that broke off or answered 503 had it: nobody may repeat it. */
+/** It is not idempotent, and a backend that broke off, hung or answered 503 had it: nobody may repeat it. */
 function isExcused({ method, why }: { method: string; why: string }): boolean {
-  const isLost = why === "cut" || why.includes("closed before a response");
+  const isLost = ["cut", NO_ANSWER].includes(why) || why.includes("closed before a response");
   return method === "POST" && (isLost || why === "503 the backend's");
 }

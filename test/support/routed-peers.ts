@@ -92,7 +92,11 @@ export type Asked = {
   readonly path?: string;
   readonly body?: string;
   readonly fields?: readonly Field[];
+  /** So long an answer is waited for. */
+  readonly withinMs?: number;
 };
+
+const WITHIN_MS = 5_000;
 
 export type Told = {
   /** 0: no response began. */
@@ -118,12 +122,13 @@ export async function ask(
 }
 
 async function ask1(port: number, host: string, asked: Asked): Promise<Omit<Told, "tookMs">> {
-  const { method = "GET", path = "/", body = "", fields = [] } = asked;
+  const { method = "GET", path = "/", body = "", fields = [], withinMs = WITHIN_MS } = asked;
   const length = body === "" ? "" : `Content-Length: ${body.length}\r\n`;
   const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   const head = `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${length}${lines}\r\n`;
   const whole = (text: string) => readResponse(text, 0, { method, isEnded: false });
-  const { text, end } = await send(port, head + body, { until: (text) => whole(text) !== null });
+  const until = (text: string) => whole(text) !== null;
+  const { text, end } = await send(port, head + body, { until, withinMs });
   if (end === "timeout") throw new Error(`no answer: ${text}`);
   const message = whole(text);
   const status = Number(/^HTTP\/1\.[01] ([0-9]{3})/.exec(text)?.[1] ?? "0");
@@ -138,7 +143,7 @@ async function ask1(port: number, host: string, asked: Asked): Promise<Omit<Told
 }
 
 async function ask2(port: number, host: string, asked: Asked): Promise<Omit<Told, "tookMs">> {
-  const { method = "GET", path = "/", body = "", fields = [] } = asked;
+  const { method = "GET", path = "/", body = "", fields = [], withinMs = WITHIN_MS } = asked;
   const peer = await Http2Peer.connect(port);
   const pseudo: Field[] = [
     [":method", method],
@@ -146,7 +151,7 @@ async function ask2(port: number, host: string, asked: Asked): Promise<Omit<Told
     [":authority", host],
     [":path", path],
   ];
-  const stream = await peer.ask([...pseudo, ...fields], body);
+  const stream = await peer.over(peer.request([...pseudo, ...fields], body), withinMs);
   const { violations } = peer.link;
   peer.close();
   if (violations.length > 0) throw new Error(violations.join("; "));

@@ -16,6 +16,8 @@ export type SteadyReport = {
 
 export type SteadyLoad = {
   readonly report: SteadyReport;
+  /** Methods of the requests that have waited for `leastMs`. */
+  waiting(leastMs: number): string[];
   /** Sends no more; resolves when all were answered or failed. */
   stop(): Promise<SteadyReport>;
 };
@@ -23,6 +25,8 @@ export type SteadyLoad = {
 /** One in four cannot be repeated by whoever does not know what it does. */
 const METHODS = ["GET", "GET", "PUT", "POST"] as const;
 const TURN_MS = 2;
+/** Why a request failed that got no answer. */
+export const NO_ANSWER = "no answer";
 /** Then it counts as failed; longer than any wait of the proxy's. */
 const ANSWER_MS = 15_000;
 
@@ -44,7 +48,7 @@ class Lane {
     this.method = method;
     this.dueMs = dueMs;
     this.#text = "";
-    this.#timer = setTimeout(() => this.#end("no answer"), ANSWER_MS);
+    this.#timer = setTimeout(() => this.#end(NO_ANSWER), ANSWER_MS);
     const body = method === "GET" ? "" : "Content-Length: 2\r\n";
     const content = method === "GET" ? "" : "hi";
     this.#open().write(`${method} / HTTP/1.1\r\nHost: ${host}\r\n${body}\r\n${content}`);
@@ -52,6 +56,10 @@ class Lane {
 
   close(): void {
     this.#socket?.destroy();
+  }
+
+  get isWaiting(): boolean {
+    return this.#timer !== null;
   }
 
   #open(): Socket {
@@ -88,7 +96,7 @@ class Lane {
     if (this.#timer === null) return;
     clearTimeout(this.#timer);
     this.#timer = null;
-    if (why === "no answer") this.#drop();
+    if (why === NO_ANSWER) this.#drop();
     this.#done(this, why);
   }
 }
@@ -124,6 +132,12 @@ export function steadyLoad(port: number, host: string, rate: number): SteadyLoad
   }, TURN_MS);
   return {
     report,
+    waiting: (leastMs) => {
+      const dueMs = performance.now() - leastMs;
+      return lanes
+        .filter((lane) => lane.isWaiting && lane.dueMs < dueMs)
+        .map(({ method }) => method);
+    },
     stop: async () => {
       clearInterval(timer);
       if (settled < report.sent) await new Promise<void>((resolve) => (over = resolve));
