@@ -17,12 +17,14 @@ import { runtime } from "./runtime.ts";
 
 /** A chunk: the limit on a message head, and on what is buffered each way per connection. */
 export const CHUNK_BYTES = 65_536;
-/**
- * Chunks of one thread: 128 MiB of addresses, and so of buffered bytes, at the very most. Not more,
- * because JavaScriptCore counts the whole view as live heap and lets as much garbage again pile up
- * before it collects: with 512 MiB a worker grew to 425 MB under 40,000 new connections a round.
- */
+/** Chunks of one thread: 128 MiB of addresses, and so of buffered bytes, at the very most. */
 export const CHUNKS_MAX = 2_048;
+/**
+ * Chunks that are seen at first, 2 MiB; twice as many each time that they are not enough.
+ * JavaScriptCore counts what is seen as live heap, and lets as much garbage again pile up before it
+ * collects: with all 128 MiB in view from the start a worker grew by 154 MiB, and with 4 by 13.
+ */
+const SEEN_CHUNKS = 32;
 /**
  * Freed chunks that keep their pages, 8 MiB at most. With 32, a turn that queued output on 64
  * connections gave back half of its chunks, and faulted them in again in the next: six of ten
@@ -60,7 +62,12 @@ export const SLAB_BYTES = 1_024;
 export const NONE = -1;
 
 export class Arena {
-  readonly bytes: Uint8Array;
+  /**
+   * All that was ever allocated, from `address` on. `allocate` may put a longer view of the same
+   * memory in its place: who is about to write to a chunk takes it from here after that.
+   */
+  bytes: Uint8Array;
+  /** What lies before the chunks. */
   readonly view: DataView;
   /** Address of `bytes[0]`. */
   readonly address: number;
@@ -71,16 +78,17 @@ export class Arena {
   readonly #slabs: number[] = [];
   #freeCount = 0;
   #untouched = 0;
+  #seen: number;
 
   constructor(chunks: number = CHUNKS_MAX) {
     const size = CHUNKS + chunks * CHUNK_BYTES;
     const flags = MAP_PRIVATE_ANONYMOUS_NORESERVE;
     this.address = Number(libc.mmap(0, size, PROT_READ_WRITE, flags, -1, 0));
     assert(this.address > 0, `mmap of ${size} bytes`);
-    const memory = runtime.viewMemory(this.address, size);
-    this.bytes = new Uint8Array(memory);
-    this.view = new DataView(memory);
     this.#chunks = chunks;
+    this.#seen = Math.min(chunks, SEEN_CHUNKS);
+    this.bytes = this.#look();
+    this.view = new DataView(this.bytes.buffer, 0, CHUNKS);
     this.#free = new Int32Array(chunks);
   }
 
@@ -88,7 +96,15 @@ export class Arena {
   allocate(): number {
     if (this.#freeCount > 0) return this.#free[--this.#freeCount] ?? NONE;
     if (this.#untouched === this.#chunks) return NONE;
+    if (this.#untouched === this.#seen) {
+      this.#seen = Math.min(this.#chunks, 2 * this.#seen);
+      this.bytes = this.#look();
+    }
     return CHUNKS + this.#untouched++ * CHUNK_BYTES;
+  }
+
+  #look(): Uint8Array {
+    return new Uint8Array(runtime.viewMemory(this.address, CHUNKS + this.#seen * CHUNK_BYTES));
   }
 
   /** Gives a chunk back. Beyond a few warm ones its pages go back to the kernel too. */

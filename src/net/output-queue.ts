@@ -15,7 +15,6 @@ export interface QueueOwner extends Deferred {
 }
 
 export class OutputQueue {
-  readonly bytes: Uint8Array;
   queuedBytes = 0;
   owner: QueueOwner;
   /** The owner flushes at the end of a turn in which something was queued. */
@@ -31,11 +30,15 @@ export class OutputQueue {
   #first = NONE;
 
   constructor(arena: Arena, loop: Loop, owner: QueueOwner, isDeferring: boolean) {
-    this.bytes = arena.bytes;
     this.#arena = arena;
     this.#loop = loop;
     this.owner = owner;
     this.isDeferring = isDeferring;
+  }
+
+  /** The arena's, with the room that `reserve` gave last. */
+  get bytes(): Uint8Array {
+    return this.#arena.bytes;
   }
 
   /**

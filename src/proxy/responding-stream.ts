@@ -50,10 +50,11 @@ export abstract class RespondingStream extends ServerStream {
   }
 
   #writeHead(head: ResponseHead, base: number, isEnd: boolean): void {
-    const { bytes, frames } = this.downstream;
+    const { frames } = this.downstream;
     this.downstream.tick();
     const orig = this.origVersion === -1 ? -1 : head.minorVersion;
     const at = frames.sender.beginBlock(blockBytesMax(head.end, head.fields.count));
+    const { bytes } = this.downstream;
     const end = sendResponseHead(frames.sent, frames.encoder, bytes, base, head, at, orig);
     frames.sender.sendBlock(this, end, isEnd);
   }
@@ -89,9 +90,9 @@ export abstract class RespondingStream extends ServerStream {
   protected reply(fields: ReplyFields): void {
     if (!this.isOpen || this.weEnded) return;
     this.downstream.tick();
-    const { bytes, frames } = this.downstream;
+    const { frames } = this.downstream;
     const at = frames.sender.beginBlock(fields.bytesMax);
-    const end = fields.encode(frames.encoder, bytes, at);
+    const end = fields.encode(frames.encoder, this.downstream.bytes, at);
     frames.sender.sendBlock(this, end, true);
   }
 }

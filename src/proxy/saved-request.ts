@@ -65,15 +65,14 @@ export class SavedRequest {
   }
 
   #put(start: number, end: number): boolean {
-    const { bytes } = this.#arena;
     const first = Math.min(end - start, this.#limit - this.#contentEnd);
     const rest = end - start - first;
-    bytes.copyWithin(this.#contentEnd, start, start + first);
+    this.#arena.bytes.copyWithin(this.#contentEnd, start, start + first);
     this.#contentEnd += first;
     if (rest === 0) return true;
     if (this.#moreChunk === NONE) this.#moreChunk = this.#arena.allocate();
     if (this.#moreChunk === NONE || this.#moreBytes + rest > CHUNK_BYTES) return false;
-    bytes.copyWithin(this.#moreChunk + this.#moreBytes, start + first, end);
+    this.#arena.bytes.copyWithin(this.#moreChunk + this.#moreBytes, start + first, end);
     this.#moreBytes += rest;
     return true;
   }

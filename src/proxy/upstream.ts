@@ -79,13 +79,12 @@ export class Upstream extends Connection implements Responder {
   }
 
   sendHead(head: RequestHead, base: number, isEnd: boolean): void {
-    const { bytes } = this.io.arena;
     const { isChunked, contentLength } = head.framing;
     // A chunked body that turned out to be empty still has its last chunk.
     const from = isChunked || !isEnd ? BodyKind.stream : BodyKind.none;
     this.#request.start(from, isChunked ? BodyKind.chunked : BodyKind.length, contentLength);
     const at = this.output.reserve(Math.min(CHUNK_BYTES, writtenBytesMax(head)));
-    this.output.commit(writeRequestHead(bytes, base, head, at));
+    this.output.commit(writeRequestHead(this.io.arena.bytes, base, head, at));
     if (isEnd) this.endContent(0, 0);
   }
 

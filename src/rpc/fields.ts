@@ -46,8 +46,9 @@ export function sendFields(
   isEnd: boolean,
 ): void {
   const text = bytesOf(fields.map(([name, value]) => name + value).join(""));
-  const { bytes, encoder, sender } = frames;
+  const { encoder, sender } = frames;
   const at = sender.beginBlock(blockBytesMax(text.length, fields.length));
+  const { bytes } = frames;
   let to = encoder.begin(bytes, at);
   let from = 0;
   for (const [name, value] of fields) {

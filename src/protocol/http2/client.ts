@@ -85,8 +85,8 @@ export abstract class Http2Client extends Http2Connection {
     this.#nextId += 2;
     // §5.1.1: when the numbers are used up, another connection serves the rest.
     if (this.#nextId > STREAM_ID_MAX) this.isGoingAway = true;
-    const { bytes, encoder } = this;
     const at = this.sender.beginBlock(blockBytesMax(writtenBytesMax(head), head.fields.count));
+    const { bytes, encoder } = this;
     const end = sendRequestHead(this.sent, encoder, bytes, base, head, at, carries);
     this.sender.sendBlock(stream, end, isEnd);
   }

@@ -22,21 +22,27 @@ import { Payload } from "../../codec/http2/payload.ts";
 import { SETTING_BYTES } from "../../codec/http2/settings.ts";
 import { HeaderBlock } from "./header-block.ts";
 import { Glitch, SETTINGS_ENTRIES_MAX } from "./limits.ts";
+import type { Output } from "./sender.ts";
 
 const GO_AWAY_BYTES_MIN = 8;
 
 export abstract class FrameReader {
-  readonly bytes: Uint8Array;
   /** No frame is read any more. */
   isOver = false;
   /** Monotonic; set by the owner before it calls anything else. */
   nowMs = 0;
   readonly #payload = new Payload();
   readonly #block = new HeaderBlock();
+  readonly #output: Output;
   #hasSettings = false;
 
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  /** What is read and what is written lie in the same memory. */
+  get bytes(): Uint8Array {
+    return this.#output.bytes;
   }
 
   /** Takes what must come before the first frame; returns where frames begin, -1: it is wrong. */

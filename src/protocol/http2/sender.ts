@@ -22,6 +22,7 @@ import type { Http2Stream } from "./stream.ts";
 
 /** Where frames are written. */
 export interface Output {
+  /** `reserve` may put a longer view of the same memory in its place. */
   readonly bytes: Uint8Array;
   /** Bytes that wait for the socket. */
   readonly queuedBytes: number;
@@ -97,7 +98,6 @@ export class Sender {
 
   /** The block lies in the scratch, and goes in as many frames as it takes (§6.10). */
   #sendLongBlock(stream: Http2Stream, end: number, isEnd: boolean): void {
-    const { bytes } = this.#output;
     let at = this.#scratch.start;
     let type: number = FrameType.headers;
     let flags: number = isEnd ? Flag.endStream : 0;
@@ -105,6 +105,7 @@ export class Sender {
       const count = Math.min(end - at, FRAME_BYTES_MAX);
       if (at + count === end) flags |= Flag.endHeaders;
       const room = this.#output.reserve(FRAME_HEAD_BYTES + count);
+      const { bytes } = this.#output;
       const to = writeFrameHead(bytes, room, count, type, flags, stream.id);
       bytes.copyWithin(to, at, at + count);
       this.#output.commit(to + count);
@@ -230,7 +231,7 @@ export class Sender {
     const { bytes } = this.#output;
     bytes.fill(0, this.#scratch.start, this.#scratch.start + control.PING_BYTES);
     const at = this.#control();
-    this.#output.commit(control.writePing(bytes, at, 0, this.#scratch.start));
+    this.#output.commit(control.writePing(this.#output.bytes, at, 0, this.#scratch.start));
   }
 
   goAway(lastId: number, code: number): void {
@@ -263,9 +264,8 @@ export class Sender {
   }
 
   #frame(stream: Http2Stream, at: number, count: number, isEnd: boolean): void {
-    const { bytes } = this.#output;
     const to = this.#dataHead(stream, count, isEnd);
-    this.#output.commit(copyWithin(bytes, at, at + count, to));
+    this.#output.commit(copyWithin(this.#output.bytes, at, at + count, to));
     if (isEnd) this.#ended(stream);
   }
 

@@ -28,7 +28,7 @@ export abstract class StreamTable extends FrameReader {
   readonly #output: Output;
 
   constructor(output: Output, sender: Sender) {
-    super(output.bytes);
+    super(output);
     this.#output = output;
     this.sender = sender;
     sender.onData = (stream) => {
