@@ -3,7 +3,6 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { assert } from "../lib/assert.ts";
 import type { FromWorker, ListenerKind, ThreadStart } from "../mesh/snapshot.ts";
 import { libc } from "../net/libc.ts";
-import { drainWake } from "../net/wake.ts";
 import { ListenerHandler } from "./accept.ts";
 import { Acceptor } from "./acceptor.ts";
 
@@ -29,7 +28,7 @@ export async function runAcceptor({ start, port, wakeFd }: AcceptorStart): Promi
   const acceptor = new Acceptor(start);
   const { loop } = acceptor;
   const handlers = start.listeners.map((spec, index) => new ListenerHandler(acceptor, index, spec));
-  const commands = new Commands(acceptor, handlers, port, wakeFd);
+  const commands = new Commands(acceptor, handlers, port);
   assert(loop.poller.add(wakeFd, commands, true) >= 0, "wake-up: epoll_ctl failed");
   loop.onFault = (error) => {
     acceptor.count("worker_faults");
@@ -56,22 +55,14 @@ class Commands {
   readonly #acceptor: Acceptor;
   readonly #handlers: readonly ListenerHandler[];
   readonly #port: MessagePort;
-  readonly #wakeFd: number;
 
-  constructor(
-    acceptor: Acceptor,
-    handlers: readonly ListenerHandler[],
-    port: MessagePort,
-    wakeFd: number,
-  ) {
+  constructor(acceptor: Acceptor, handlers: readonly ListenerHandler[], port: MessagePort) {
     this.#acceptor = acceptor;
     this.#handlers = handlers;
     this.#port = port;
-    this.#wakeFd = wakeFd;
   }
 
   onEvents(): void {
-    drainWake(this.#acceptor.arena, this.#wakeFd);
     this.take();
   }
 

@@ -1,4 +1,7 @@
-/** Waking a thread that blocks in epoll_wait: an eventfd in its set. */
+/**
+ * Waking a thread that blocks in epoll_wait: an eventfd in its set, edge-triggered. It is never read:
+ * each write is an edge of its own, whatever is in it already, and at one each it is never full.
+ */
 import { ARGUMENTS, type Arena } from "./arena.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "./constants.ts";
 import { libc } from "./libc.ts";
@@ -12,14 +15,9 @@ export function createWake(): number {
   return fd;
 }
 
-/** Wakes whoever waits for `fd`. Many before it looks are one. */
+/** Wakes whoever waits for `fd`. Many before it looks are one event. */
 export function wake(arena: Arena, fd: number): void {
   arena.view.setUint32(COUNT, 1, true);
   arena.view.setUint32(COUNT + 4, 0, true);
   libc.write(fd, arena.address + COUNT, 8);
-}
-
-/** Takes the wake-ups, so that the next one is an edge again. */
-export function drainWake(arena: Arena, fd: number): void {
-  libc.read(fd, arena.address + COUNT, 8);
 }

@@ -10,7 +10,6 @@ import type { Io } from "../net/connection.ts";
 import { Descriptors } from "../net/descriptors.ts";
 import { libc } from "../net/libc.ts";
 import { type Deferred, Loop } from "../net/loop.ts";
-import { drainWake } from "../net/wake.ts";
 import type { Http2Memory } from "../protocol/http2/connection.ts";
 import { KeptBudget } from "../protocol/http2/kept-data.ts";
 import { DescriptorTable } from "../shared/descriptor-table.ts";
@@ -103,7 +102,6 @@ export class RpcThread<ToThread, From> implements Deferred {
   }
 
   onEvents(): void {
-    drainWake(this.loop.arena, this.#start.wakeFd);
     this.#takeAll();
   }
 

@@ -124,7 +124,7 @@ class Worker {
     const loop = this.#loop;
     this.#rows.set(worker, "pollFd", loop.poller.fd);
     this.#rows.set(worker, "threadId", libc.gettid());
-    loop.poller.add(wakeFd, new WakeUp(loop, wakeFd, () => this.#onWoken(port)), true);
+    loop.poller.add(wakeFd, new WakeUp(() => this.#onWoken(port)), true);
     loop.mayBlock = () => this.#fallAsleep();
     loop.onTurn = () => this.#onTurn();
     loop.onFault = (error) => this.#onFault(error);
