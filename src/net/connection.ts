@@ -210,7 +210,7 @@ export abstract class Connection implements Deferred {
     if (end <= at || this.isBroken || this.fd === NONE) return;
     let from = at;
     if (this.queuedBytes === 0) {
-      from += this.#send(at, end);
+      from += this.#send(at, end, 0);
       if (from === end || this.isBroken) return;
     }
     this.append(from, end);
@@ -255,9 +255,9 @@ export abstract class Connection implements Deferred {
     return fd;
   }
 
-  #send(at: number, end: number): number {
+  #send(at: number, end: number, more: number): number {
     if (this.tls !== null) return this.#sendTls(this.tls, at, end);
-    const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    const flags = MSG_DONTWAIT | MSG_NOSIGNAL | more;
     const count = libc.send(this.fd, this.io.arena.address + at, end - at, flags);
     if (count >= 0) {
       this.bytesWritten += count;
@@ -286,12 +286,12 @@ export abstract class Connection implements Deferred {
     this.output.append(at, end);
   }
 
-  /** Sends of the queue what the socket takes. */
-  flush(): void {
+  /** Sends of the queue what the socket takes. `more`: MSG_MORE when a FIN follows at once. */
+  flush(more = 0): void {
     const { output } = this;
     while (!output.isEmpty && !this.isBroken) {
       const { first, firstEnd } = output;
-      const sent = firstEnd > first ? this.#send(first, firstEnd) : 0;
+      const sent = firstEnd > first ? this.#send(first, firstEnd, more) : 0;
       if (!output.sent(sent)) return;
     }
     if (!this.isBroken && this.#isEnding) this.#sendEnd();

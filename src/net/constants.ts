@@ -31,6 +31,7 @@ export const IPV6_V6ONLY = 26;
 export const MSG_PEEK = 0x02;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
+export const MSG_MORE = 0x8000;
 export const SHUT_WR = 1;
 
 export const EPOLLIN = 0x001;

@@ -5,6 +5,7 @@
  */
 import { INPUT, INPUT_BYTES } from "../net/arena.ts";
 import { BROKEN, END, WAIT } from "../net/connection.ts";
+import { MSG_MORE } from "../net/constants.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { CLIENT_STALL_MS, LINGER_BYTES_MAX, LINGER_MS } from "./limits.ts";
 
@@ -25,7 +26,8 @@ export class ClosingClient extends ClientConnection {
 
   override begin(): void {
     this.arm(CLIENT_STALL_MS);
-    this.flush();
+    // The kernel keeps what was written for the FIN: one packet instead of two.
+    this.flush(MSG_MORE);
     if (this.isBroken) this.reset();
     else if (this.queuedBytes === 0) this.#afterFlush();
   }

@@ -23,6 +23,8 @@ export abstract class RespondingClient extends ReadingClient {
   /** Of the request's HTTP/1. */
   protected minorVersion = 1;
   readonly #response = new BodyRelay();
+  /** The last response is written, and the connection ends with it. */
+  #isOver = false;
 
   get isBlocked(): boolean {
     return this.queuedBytes > 0;
@@ -30,6 +32,11 @@ export abstract class RespondingClient extends ReadingClient {
 
   protected override get defersFlush(): boolean {
     return true;
+  }
+
+  /** What ends the connection is left to whoever closes it, to leave in one packet with the FIN. */
+  override flush(): void {
+    if (!this.#isOver) super.flush();
   }
 
   writeInterim(head: ResponseHead, base: number): void {
@@ -66,6 +73,7 @@ export abstract class RespondingClient extends ReadingClient {
   endContent(start: number, end: number): void {
     this.#response.finish(this.io.arena.bytes, FRAMED, start, end);
     this.append(this.#response.outStart, this.#response.outEnd);
+    this.#isOver = !this.goesOn;
   }
 
   writeSwitch(head: ResponseHead, base: number, end: number): void {

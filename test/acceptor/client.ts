@@ -40,6 +40,10 @@ export class Client {
     return this;
   }
 
+  get fd(): number {
+    return this.#fd;
+  }
+
   get port(): number {
     return localAddress(this.#arena, this.#fd)?.port ?? readPort(this.#arena);
   }
