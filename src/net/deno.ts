@@ -25,7 +25,6 @@ type DenoGlobal = {
   ): { shutdown(): Promise<void>; readonly addr: { port: number } };
 };
 
-/** `usize` takes a number below 2^53 on the fast path; a buffer type would need a view per call. */
 const NAMES: Readonly<Record<CType, string>> = {
   i32: "i32",
   u32: "u32",
@@ -34,8 +33,15 @@ const NAMES: Readonly<Record<CType, string>> = {
   size: "usize",
 };
 
-/** Results that come as BigInt; no function of the hot path has one. */
+/**
+ * What C takes and gives in 64 bits, which is a BigInt here. A number is taken too, but only by the slow way: the
+ * compiler bets on a BigInt, loses, throws the caller's code away and compiles it anew, for ever. `clock_gettime`
+ * takes 34 ns as it is called now and 119 to 241 with a number, and each caller far up the stack pays too.
+ */
 const WIDE: ReadonlySet<CType> = new Set(["i64", "address", "size"]);
+
+/** Of a C function that is called here. */
+const ARGUMENTS_MAX = 8;
 
 const self = (globalThis as unknown as { Deno: DenoGlobal }).Deno;
 /** Kept, so that they are not collected while C code may call them. */
@@ -48,9 +54,9 @@ export const deno: Runtime = {
     const symbols: Record<string, { parameters: string[]; result: string }> = {};
     for (const [name, signature] of Object.entries(functions)) symbols[name] = declare(signature);
     const opened = self.dlopen(path, symbols).symbols;
-    for (const [name, { result }] of Object.entries(functions)) {
+    for (const [name, signature] of Object.entries(functions)) {
       const call = opened[name];
-      if (call !== undefined && WIDE.has(result)) opened[name] = (...args) => Number(call(...args));
+      if (call !== undefined) opened[name] = takingNumbers(call, signature);
     }
     return opened;
   },
@@ -71,6 +77,37 @@ export const deno: Runtime = {
     return Promise.resolve(handle);
   },
 };
+
+/**
+ * Where numbers become BigInts: written as two words and read as one, which makes no object as `BigInt()` does
+ * (40 bytes for each argument).
+ */
+const wide = new BigUint64Array(ARGUMENTS_MAX);
+const words = new Uint32Array(wide.buffer);
+
+/**
+ * The same function for numbers. Made from text, so that each has code of its own: the compiler calls C
+ * directly only where it knows which function it is, which it does not in code that all share.
+ */
+function takingNumbers(call: CFunction, { args, result }: CSignature): CFunction {
+  if (![...args, result].some((type) => WIDE.has(type))) return call;
+  const names = args.map((_, at) => `a${at}`);
+  const passed = args.map((type, at) => (WIDE.has(type) ? `wide[${at}]` : `a${at}`));
+  const written = args.map((type, at) =>
+    WIDE.has(type)
+      ? `words[${2 * at}] = a${at}; words[${2 * at + 1}] = Math.floor(a${at} / 2 ** 32);`
+      : "",
+  );
+  const called = `call(${passed.join(", ")})`;
+  const body = `${written.join("")} return ${WIDE.has(result) ? `Number(${called})` : called};`;
+  const make = new Function(
+    "call",
+    "words",
+    "wide",
+    `return (${names.join(", ")}) => { ${body} };`,
+  );
+  return make(call, words, wide) as CFunction;
+}
 
 function declare({ args, result }: CSignature): { parameters: string[]; result: string } {
   return { parameters: args.map((type) => NAMES[type]), result: NAMES[result] };
