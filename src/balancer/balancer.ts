@@ -265,9 +265,9 @@ export class Balancer {
     this.#observations.failed(endpoint.row, rttUs, nowMs);
   }
 
-  /** Notes that the endpoint could not be connected to: it is passed over for a while. */
-  connectFailed(endpoint: Endpoint, nowMs: number): void {
-    this.#observations.notConnected(endpoint.row, nowMs);
+  /** Notes that the endpoint could not be connected to: it is passed over for a while. `isRefusal`: it said so. */
+  connectFailed(endpoint: Endpoint, nowMs: number, isRefusal = false): void {
+    this.#observations.notConnected(endpoint.row, nowMs, isRefusal);
   }
 
   /** Notes that the endpoint was connected to: it may be chosen again. */

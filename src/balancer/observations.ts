@@ -8,6 +8,11 @@ import type { Tuning } from "./tuning.ts";
 /** Linkerd's reconnect backoff. A restarting process is back within a second more often than not. */
 export const BACKOFF_MIN_MS = 100;
 export const BACKOFF_MAX_MS = 60_000;
+/**
+ * … of an endpoint that refuses connections: it costs a round trip to see that it still does, by one request,
+ * which then goes elsewhere. One that says nothing at all costs that request a second.
+ */
+export const REFUSED_MAX_MS = 5_000;
 /** Another worker won each time: then its measurement is as fresh as ours, and ours may be lost. */
 const OBSERVE_TRIES_MAX = 4;
 
@@ -73,13 +78,14 @@ export class Observations {
     }
   }
 
-  notConnected(row: number, nowMs: number): void {
+  notConnected(row: number, nowMs: number, isRefusal: boolean): void {
     const rows = this.#rows;
     // Those that were on their way when the first failed say nothing new. Each counted, one burst
     // of 64 connections would mean the longest backoff. The one that was to see whether it is back does.
     if (rows.retryInMs(row, nowMs) > 0 && !rows.isRetried(row)) return;
     const failures = rows.failures(row) + 1;
-    const waitMs = backoffMs(failures, BACKOFF_MIN_MS, BACKOFF_MAX_MS, this.#random);
+    const mostMs = isRefusal ? REFUSED_MAX_MS : BACKOFF_MAX_MS;
+    const waitMs = backoffMs(failures, BACKOFF_MIN_MS, mostMs, this.#random);
     rows.fail(row, nowMs, waitMs);
   }
 }

@@ -146,7 +146,7 @@ export class Conveyance implements StreamWaiter {
   #failed(endpoint: Endpoint, why: ConveyanceFailure): void {
     const { balancer, io } = this.#context;
     if (isEndpoints(why)) {
-      balancer.connectFailed(endpoint, io.loop.clock.nowMs);
+      balancer.connectFailed(endpoint, io.loop.clock.nowMs, why === "refused");
       this.#context.count(counterOfDial(codeOf(why)));
     }
     this.#events.failed(why);

@@ -189,7 +189,7 @@ export class Exchange extends Repeats {
     const isSidecar = endpoint?.speaks === "sidecar";
     if (isSidecar && !isLeaving && endpoint !== null) {
       // It lives, but its application does not: as good as an endpoint that cannot be connected to.
-      this.context.balancer.connectFailed(endpoint, this.context.io.loop.clock.nowMs);
+      this.context.balancer.connectFailed(endpoint, this.context.io.loop.clock.nowMs, true);
     } else if (!isLeaving) this.observe(true);
     const canRepeat = this.saved.isWhole && attempts.refused();
     // Who speaks HTTP/2 may still send it again, and is told that it is safe to.

@@ -124,7 +124,7 @@ export class EndpointDial {
     const code = codeOf(why);
     const isOurs = why === "no-descriptors" || why === "no-identity";
     if (this.#trial.isOn) this.#trial.end(endpoint, this.#service, isOurs ? null : true);
-    if (!isOurs) balancer.connectFailed(endpoint, io.loop.clock.nowMs);
+    if (!isOurs) balancer.connectFailed(endpoint, io.loop.clock.nowMs, why === "refused");
     balancer.release(endpoint, false);
     this.#context.count(counterOfDial(code));
     if (isOurs) return this.#failed(code);

@@ -2,7 +2,7 @@ import * as assert from "uvu/assert";
 import { Balancer } from "../../src/balancer/balancer.ts";
 import { EJECTED_MIN_MS, eject } from "../../src/balancer/circuit.ts";
 import { RETRY_EARLY_MS } from "../../src/balancer/eligible.ts";
-import { BACKOFF_MAX_MS, BACKOFF_MIN_MS } from "../../src/balancer/observations.ts";
+import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, REFUSED_MAX_MS } from "../../src/balancer/observations.ts";
 import { SAMPLE_MS } from "../../src/balancer/peak-ewma.ts";
 import { xorshift32 } from "../../src/lib/random.ts";
 import type { Endpoint } from "../../src/mesh/snapshot.ts";
@@ -181,6 +181,24 @@ test("an endpoint that cannot be connected to is passed over until its backoff e
   assert.is(during.size, 2);
   for (const one of endpoints) balancer.observe(one, 5_000, 1_000 + waitMs);
   assert.ok(shares(500, () => balancer.pick(endpoints, 1_000 + waitMs, NONE)).has(1));
+});
+
+test("one that refuses is tried again after five seconds at the latest", () => {
+  const { balancer, rows } = pool(2, "refusals");
+  const target = endpoint(0);
+  let nowMs = 1_000;
+  for (let failure = 1; failure <= 12; failure++) {
+    balancer.connectFailed(target, nowMs, true);
+    const waitMs = rows.retryInMs(target.row, nowMs);
+    const leastMs = Math.min(BACKOFF_MIN_MS * 2 ** (failure - 1), REFUSED_MAX_MS / 1.5);
+    assert.ok(waitMs >= Math.floor(leastMs) && waitMs <= REFUSED_MAX_MS, `${failure}: ${waitMs}`);
+    nowMs += waitMs;
+  }
+  balancer.connectFailed(target, nowMs);
+  assert.ok(
+    rows.retryInMs(target.row, nowMs) > REFUSED_MAX_MS,
+    "one that is silent is left longer",
+  );
 });
 
 test("backoff doubles with each failure up to a minute, and a success ends it", () => {
