@@ -3,12 +3,13 @@
  * closed or reset at random moments around accept, peek, hand-off and adopt, while detection
  * deadlines fire. Whoever gets a byte that is not his has seen two owners of one descriptor.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
 import { type Program, startProgram } from "./program.ts";
 import { type Random, seeded } from "./random.ts";
+import { openDescriptors } from "./tool.ts";
 
 const CONCURRENCY = 200;
 const SECRET_BYTES = 32;
@@ -139,10 +140,4 @@ function one(port: number, random: Random): Promise<"echoed" | "crossed" | "miss
       }
     });
   });
-}
-
-/** By `ls`, because Deno lets nobody look into /proc without all permissions. */
-function openDescriptors({ child }: Program): number {
-  const listed = spawnSync("ls", [`/proc/${child.pid}/fd`], { encoding: "utf8" });
-  return listed.stdout.trim().split("\n").length;
 }

@@ -1,5 +1,5 @@
 /** Finds and runs the programs that test the sidecar from outside: curl, h2load, h2spec. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -51,6 +51,12 @@ export function runTool(path: string, args: readonly string[], input = ""): Prom
 export function residentMiB({ child }: Program): number {
   const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+}
+
+/** The open descriptors of the program, by `ls`: Deno lets nobody into /proc without all permissions. */
+export function openDescriptors({ child }: Program): number {
+  const listed = spawnSync("ls", [`/proc/${child.pid}/fd`], { encoding: "utf8" });
+  return listed.stdout.trim().split("\n").length;
 }
 
 function isExecutable(path: string): boolean {
