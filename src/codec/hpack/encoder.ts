@@ -30,6 +30,9 @@ export const FIELD_GROWTH_BYTES = 16;
 /** Bytes that `begin` may write: two updates of three bytes. */
 export const BEGIN_BYTES_MAX = 6;
 
+/** Fields of a block of which it is known what they were last time; those behind are looked up. */
+const PLACES = 32;
+
 /** A peer may offer more; the default is enough for the fields that repeat, and so is the memory. */
 const TABLE_BYTES_MAX = TABLE_BYTES_DEFAULT;
 
@@ -45,6 +48,12 @@ export class HpackEncoder {
   #lowestBytes = TABLE_BYTES_MAX;
   /** The block so far has no field that no table may hold. */
   #isPublic = true;
+  /**
+   * For each place in a block the number of the dynamic entry that it was last time, which is looked at
+   * before hashes are made: blocks have much in common with those before. 0: none.
+   */
+  readonly #last = new Int32Array(PLACES);
+  #place = 0;
 
   /** Without Huffman's code literals stay raw: on a local network it costs more than it saves. */
   constructor(options: { readonly isHuffman?: boolean } = {}) {
@@ -76,6 +85,7 @@ export class HpackEncoder {
   /** Begins a block at `out[at]` and returns where to go on, at most BEGIN_BYTES_MAX further. */
   begin(out: Uint8Array, at: number): number {
     this.#isPublic = true;
+    this.#place = 0;
     if (!this.#owesUpdate) return at;
     const limit = this.#table.limitBytes;
     let to = at;
@@ -141,6 +151,14 @@ export class HpackEncoder {
   ): number {
     const names = this.#bytes;
     names.use(bytes);
+    if (indexing !== Indexing.never) {
+      const number = this.#last[this.#place] ?? 0;
+      const age = this.#index.ageIf(number, names, nameStart, nameEnd, valueStart, valueEnd);
+      if (age !== -1) {
+        this.#place++;
+        return writeIndexed(out, at, age);
+      }
+    }
     const hash = hashFolded(names, nameStart, nameEnd);
     const nameIndex = staticNameIndex(names, nameStart, nameEnd, hash);
     this.#out.use(out);
@@ -172,6 +190,7 @@ export class HpackEncoder {
     const out = this.#out;
     const bytes = this.#bytes;
     const table = this.#table;
+    const place = this.#place++;
     const size = nameEnd - nameStart + (valueEnd - valueStart) + ENTRY_OVERHEAD_BYTES;
     let fieldHash = 0;
     if (indexing === Indexing.never) this.#isPublic = false;
@@ -192,7 +211,10 @@ export class HpackEncoder {
         valueStart,
         valueEnd,
       );
-      if (age !== -1) return writeIndexed(out.array, at, age);
+      if (age !== -1) {
+        if (place < PLACES) this.#last[place] = table.newest - age;
+        return writeIndexed(out.array, at, age);
+      }
     }
     let known = nameIndex;
     if (known === 0) {

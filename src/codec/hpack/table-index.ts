@@ -86,6 +86,31 @@ export class TableIndex {
     return -1;
   }
 
+  /**
+   * Returns the age of the entry with sequence number `number` if it has the name `bytes[nameStart, nameEnd)`,
+   * letters folded to lower case, and the value `bytes[valueStart, valueEnd)`; else -1.
+   */
+  ageIf(
+    number: number,
+    bytes: ViewedBytes,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): number {
+    const table = this.#table;
+    const age = (table.newest - number) >>> 0;
+    if (number === 0 || age >= table.count) return -1;
+    const slot = number & this.#mask;
+    const nameBytes = table.nameBytes(slot);
+    if (nameBytes !== nameEnd - nameStart || table.valueBytes(slot) !== valueEnd - valueStart)
+      return -1;
+    const name = table.start(slot);
+    const value = name + nameBytes + SEPARATOR_BYTES;
+    if (!isSame(bytes, valueStart, valueEnd, table.lines, value)) return -1;
+    return isSameName(bytes, nameStart, nameEnd, table.lines, name) ? age : -1;
+  }
+
   /** Returns the age of the newest entry with the name, letters folded to lower case, or -1. */
   findName(nameHash: number, names: ViewedBytes, nameStart: number, nameEnd: number): number {
     const table = this.#table;
