@@ -53,7 +53,9 @@ async function openAll(): Promise<number> {
   const openNext = async (): Promise<void> => {
     while (left > 0) {
       left--;
-      failed += (await openOne()) ? 0 : 1;
+      // Not `failed += await …`: that adds to what it was before the wait, and the others count too.
+      const isOk = await openOne();
+      failed += isOk ? 0 : 1;
     }
   };
   await Promise.all(Array.from({ length: numberAt(settings, "openingAtOnce") }, openNext));
