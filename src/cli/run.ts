@@ -111,6 +111,7 @@ export async function startSidecar(
   await threads.start(registry.snapshot());
   member?.start(registry);
   isStarted = true;
+  runtime.forgetLoading();
   for (const line of bound) log.info(`listening: ${line}`);
   const about = { workers: memory.layout.workers, runtime: runtime.name };
   tellReady({ reasons: () => deps.isReady().reasons, isOver: () => drain.isBegun, about, log });

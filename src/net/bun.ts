@@ -21,6 +21,9 @@ type BunServer = {
 
 type BunGlobal = {
   readonly version: string;
+  gc(isNow: boolean): void;
+  /** Undocumented: code that was compiled and a collector's pages, as soon as no code runs. */
+  shrink?(): void;
   serve(options: {
     hostname: string;
     port: number;
@@ -62,6 +65,12 @@ export const bun: Runtime = {
   },
   viewMemory(address, bytes) {
     return ffi.toArrayBuffer(address, 0, bytes);
+  },
+  forgetLoading() {
+    self.shrink?.();
+  },
+  collect() {
+    self.gc(true);
   },
   serveHttp({ host, port, fetch }) {
     const server = self.serve({

@@ -70,6 +70,8 @@ export const deno: Runtime = {
     if (pointer === null) throw new Error("viewMemory: null address");
     return self.UnsafePointerView.getArrayBuffer(pointer, bytes);
   },
+  forgetLoading() {},
+  collect() {},
   serveHttp({ host, port, fetch }) {
     const options = { hostname: host, port, onListen: () => {} };
     const server = self.serve(options, (request, info) => fetch(request, info.remoteAddr.hostname));

@@ -7,6 +7,7 @@ import { TimerWheel } from "../lib/timer-wheel.ts";
 import type { Arena } from "./arena.ts";
 import { Clock } from "./clock.ts";
 import { type Pollable, Poller } from "./poller.ts";
+import { runtime } from "./runtime.ts";
 
 /** Longest block, so that a thread's heartbeat is never older. */
 export const BLOCK_MS_MAX = 250;
@@ -45,6 +46,7 @@ export class Loop {
 
   /** Runs until `stop`. Never returns to the runtime for longer than one turn of its own loop. */
   async run(): Promise<void> {
+    runtime.forgetLoading();
     let turnedMs = this.clock.nowMs;
     while (!this.#stopped) {
       this.turn();

@@ -23,6 +23,13 @@ export type Runtime = {
   callback(signature: CSignature, work: CFunction): number;
   /** A view of native memory; it must never be freed while the view is in use. */
   viewMemory(address: number, bytes: number): ArrayBuffer;
+  /**
+   * Gives back, when this thread next has nothing to do, what loading it took: on Bun 3 MB of 9 in a
+   * worker. It forgets compiled code with it, so it is for the start.
+   */
+  forgetLoading(): void;
+  /** Collects all garbage of this thread at once, some ms; on Deno it cannot be asked for. */
+  collect(): void;
   /** Serves HTTP for the admin API (not the data path). */
   serveHttp(options: HttpServerOptions): Promise<HttpServer>;
 };
