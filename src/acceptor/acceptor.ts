@@ -1,4 +1,5 @@
 /** What the acceptor's parts share. */
+import { Members } from "../lib/members.ts";
 import type { ListenerSpec, ThreadStart } from "../mesh/snapshot.ts";
 import { Counter, type CounterName } from "../metrics/catalog.ts";
 import { Arena } from "../net/arena.ts";
@@ -25,7 +26,7 @@ export class Acceptor {
   readonly learned: LearnedTargets;
   readonly dispatcher: Dispatcher;
   readonly start: ThreadStart;
-  readonly pending = new Set<Pending>();
+  readonly pending = new Members<Pending>();
   readonly #counters: Counters;
   readonly #opaquePorts: ReadonlySet<number>;
   #violations = 0;

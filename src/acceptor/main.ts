@@ -87,7 +87,7 @@ class Commands {
 
   #stop(isMeant: (kind: ListenerKind) => boolean): void {
     for (const handler of this.#handlers) if (isMeant(handler.kind)) handler.stop();
-    for (const pending of this.#acceptor.pending) if (isMeant(pending.kind)) pending.hurry();
+    for (const pending of [...this.#acceptor.pending]) if (isMeant(pending.kind)) pending.hurry();
     this.#isInboundStopped = true;
   }
 

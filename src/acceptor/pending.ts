@@ -2,6 +2,8 @@
  * One connection between accept and hand-off. Its bytes are looked at, never read; it is looked at
  * again only upon an edge, so half a hello and silence cost nothing.
  */
+
+import type { Member } from "../lib/members.ts";
 import { Timer } from "../lib/timer-wheel.ts";
 import type { Protocol } from "../mesh/protocol.ts";
 import type { ListenerKind, ListenerSpec } from "../mesh/snapshot.ts";
@@ -24,7 +26,8 @@ const LOW_WATER_MAX = INPUT_BYTES;
 /** When accepting ends, what has not said anything after this long is not waited for. */
 const LAST_WORDS_MS = 100;
 
-export class Pending implements Pollable {
+export class Pending implements Pollable, Member {
+  memberAt = -1;
   readonly #acceptor: Acceptor;
   readonly #handOff: HandOff;
   readonly #listener: ListenerSpec;

@@ -20,6 +20,7 @@ import { recordClose } from "./outcome.ts";
 export abstract class ClientConnection extends Connection implements Client {
   readonly context: Context;
   readonly origin: ClientOrigin;
+  memberAt = -1;
   readonly #timer: Timer;
   /** When what the snapshot lacks must have come; 0: nothing is waited for. */
   #waitUntilMs = 0;

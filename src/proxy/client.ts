@@ -1,6 +1,7 @@
 /** Where a client's connection came from, and what the worker may ask of it. */
 
 import type { ClientIdField } from "../codec/http1/client-id.ts";
+import type { Member } from "../lib/members.ts";
 import type { SocketAddress } from "../mesh/address.ts";
 import type { Identity } from "../mesh/credentials.ts";
 import type { ListenerKind, Speaks } from "../mesh/snapshot.ts";
@@ -36,7 +37,7 @@ export type ClientIdentity = {
   readonly field: ClientIdField;
 };
 
-export interface Client {
+export interface Client extends Member {
   /** As `Connection` has it. */
   readonly provenUntilMs: number;
   readonly origin: ClientOrigin;

@@ -1,8 +1,10 @@
 /** What every connection of one worker shares. One worker, one thread, so nothing here is locked. */
+
 import type { Balancer } from "../balancer/balancer.ts";
 import type { Breaker } from "../balancer/breaker.ts";
 import { RequestHead } from "../codec/http1/request-head.ts";
 import { ResponseHead } from "../codec/http1/response-head.ts";
+import { Members } from "../lib/members.ts";
 import type { Endpoint, InboundPolicy } from "../mesh/snapshot.ts";
 import { Counter, type CounterName } from "../metrics/catalog.ts";
 import { DECODED, ENCODED, ENCODED_BYTES } from "../net/arena.ts";
@@ -47,8 +49,8 @@ export class Context {
   readonly isOwn: (endpoint: Endpoint) => boolean;
   readonly detectTimeoutMs: number;
   /** Client connections that speak HTTP or have not yet been joined. */
-  readonly clients = new Set<Client>();
-  readonly tunnels = new Set<OpenTunnel>();
+  readonly clients = new Members<Client>();
+  readonly tunnels = new Members<OpenTunnel>();
   /** Whoever is told of each request; null while nobody is, and then no request is described. */
   watch: Watch | null = null;
   /** One of DrainPhase: clients that were there then were told. */

@@ -1,4 +1,5 @@
 /** An opaque connection: choose an endpoint, connect (the next one if that fails), join. */
+import type { Member } from "../lib/members.ts";
 import type { Endpoint, Service } from "../mesh/snapshot.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Dial, DialFailure } from "../net/dial.ts";
@@ -154,7 +155,7 @@ export function codeOf(why: DialFailure): ProxyErrorCode {
   }
 }
 
-export type OpenTunnel = Tunnel & { readonly origin: ClientOrigin };
+export type OpenTunnel = Tunnel & Member & { readonly origin: ClientOrigin };
 
 /**
  * Joins a client with an open endpoint, whose place in the balancer and whose `tcp_open` the caller
@@ -176,7 +177,7 @@ export function startTunnel(
     recordClose(context, endpoint.series, fromServer.bytesRead, fromServer.bytesWritten);
     ended(fromClient);
   });
-  const tunnel: OpenTunnel = { ...joined, origin };
+  const tunnel: OpenTunnel = { ...joined, origin, memberAt: -1 };
   context.tunnels.add(tunnel);
   return tunnel;
 }
