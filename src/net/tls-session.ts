@@ -126,7 +126,7 @@ export class TlsSession {
     const records = this.#records;
     records.begin();
     let total = 0;
-    for (let idleCalls = 0; total < max; ) {
+    for (let idleCalls = 0, wasQuiet = false; total < max; ) {
       const count = this.#ssl.SSL_read(this.#address, address + at + total, max - total);
       const came = this.#received();
       if (count > 0) {
@@ -134,16 +134,20 @@ export class TlsSession {
         const isAll = records.took(came, count, max - total);
         total += count;
         if (isAll && !mayEnd) return total;
+        wasQuiet = false;
         continue;
       }
       this.#pending = this.#statusOf(count);
-      const isEmpty = this.#pending !== WAIT || came === 0;
-      if (records.isToBeLearned && this.#ssl.SSL_has_pending(this.#address) === 0) {
+      // A KeyUpdate that OpenSSL held ends a read too, without a look at the socket: once more.
+      const isUnsure = records.isToBeLearned && came === 0 && !wasQuiet;
+      const isEmpty = this.#pending !== WAIT || (came === 0 && !isUnsure);
+      wasQuiet = came === 0;
+      if (!isUnsure && records.isToBeLearned && this.#ssl.SSL_has_pending(this.#address) === 0) {
         records.learnEmpty();
       }
       if (!isEmpty && this.#isIdle(came)) this.#pending = BROKEN;
       if (isEmpty || this.#pending === BROKEN) return total > 0 ? total : this.#pending;
-      if (++idleCalls === IDLE_CALLS_MAX) break;
+      if (!isUnsure && ++idleCalls === IDLE_CALLS_MAX) break;
     }
     this.#isFull = true;
     return total > 0 ? total : WAIT;

@@ -89,6 +89,28 @@ test("a KeyUpdate now and then, as honest peers send it, harms nothing", async (
   peer.close();
 });
 
+/** What comes in one packet: requests, and KeyUpdates that ask for one, each of which may end a read. */
+for (const flight of ["RKK", "KRK", "RKRK"]) {
+  test(`a request behind the packet ${flight} is not left unread`, async () => {
+    const request = "GET /canary HTTP/1.1\r\nHost: web\r\n\r\n";
+    const peer = await knock();
+    const answers = (count: number): Promise<true> =>
+      eventually(() => peer.text.split("ok").length === count + 1);
+    peer.write(request);
+    await answers(1);
+    for (const each of flight) {
+      if (each === "K") peer.engine.keyUpdate(true);
+      else peer.engine.write(Buffer.from(request));
+    }
+    peer.flush();
+    const before = flight.split("R").length;
+    await answers(before);
+    peer.write(request);
+    await answers(before + 1);
+    peer.close();
+  });
+}
+
 /** Bytes that come instead of the second flight of a handshake, 64 KB of each. */
 const FLOODS: readonly (readonly [what: string, unit: Uint8Array])[] = [
   ["change_cipher_spec", record(Uint8Array.of(1), 20, 0x0303)],
