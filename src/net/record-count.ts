@@ -41,6 +41,12 @@ export class RecordCount {
     return isShort && this.#isKnown && this.#heldBytes === 0;
   }
 
+  /** `came` bytes from the socket, and no data: a part of a record, or one without data. */
+  tookNone(came: number): void {
+    this.#cameBytes += came;
+    this.#heldBytes += came;
+  }
+
   /** The socket was found empty. */
   get isToBeLearned(): boolean {
     return !this.#isKnown || this.#heldBytes !== 0;

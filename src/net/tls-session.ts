@@ -137,9 +137,11 @@ export class TlsSession {
         wasQuiet = false;
         continue;
       }
+      records.tookNone(came);
       this.#pending = this.#statusOf(count);
-      // A KeyUpdate that OpenSSL held ends a read too, without a look at the socket: once more.
-      const isUnsure = records.isToBeLearned && came === 0 && !wasQuiet;
+      // A KeyUpdate that OpenSSL held, or still had to answer, ends a read too, without a look at the
+      // socket: once more.
+      const isUnsure = came === 0 && !wasQuiet && (records.isToBeLearned || total === 0);
       const isEmpty = this.#pending !== WAIT || (came === 0 && !isUnsure);
       wasQuiet = came === 0;
       if (!isUnsure && records.isToBeLearned && this.#ssl.SSL_has_pending(this.#address) === 0) {
