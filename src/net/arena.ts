@@ -61,6 +61,9 @@ export const SLAB_BYTES = 1_024;
 /** No chunk. */
 export const NONE = -1;
 
+/** No address is as high; mmap's failure, -1, is, as runtimes give addresses without a sign. */
+const ADDRESS_MAX = 2 ** 57;
+
 export class Arena {
   /**
    * All that was ever allocated, from `address` on. `allocate` may put a longer view of the same
@@ -84,7 +87,7 @@ export class Arena {
     const size = CHUNKS + chunks * CHUNK_BYTES;
     const flags = MAP_PRIVATE_ANONYMOUS_NORESERVE;
     this.address = Number(libc.mmap(0, size, PROT_READ_WRITE, flags, -1, 0));
-    assert(this.address > 0, `mmap of ${size} bytes`);
+    assert(this.address > 0 && this.address < ADDRESS_MAX, `mmap of ${size} bytes`);
     this.#chunks = chunks;
     this.#seen = Math.min(chunks, SEEN_CHUNKS);
     this.bytes = this.#look();

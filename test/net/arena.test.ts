@@ -59,4 +59,8 @@ test("an arena without chunks has its scratch memory", () => {
   assert.is(arena.allocate(), NONE);
 });
 
+test("more than there are addresses for is refused", () => {
+  assert.throws(() => new Arena(2 ** 33), /mmap of/);
+});
+
 test.run();
