@@ -13,16 +13,16 @@ export function flatnessOf(samples: readonly number[]): Flatness {
   const quarter = Math.max(1, second.length >> 1);
   return {
     rise: slopeOf(second) * (second.length - 1),
-    // Medians, for a collector makes a saw of what is flat.
-    middle: medianOf(second.slice(0, quarter)),
-    end: medianOf(second.slice(-quarter)),
+    // A collector makes a saw of what is flat, of two heights: the median of a few jumps from one to the other.
+    middle: meanOf(second.slice(0, quarter)),
+    end: meanOf(second.slice(-quarter)),
   };
 }
 
 /** Of the least-squares line through equally distant points, per point. */
 function slopeOf(values: readonly number[]): number {
   const meanAt = (values.length - 1) / 2;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const mean = meanOf(values);
   let up = 0;
   let across = 0;
   values.forEach((value, at) => {
@@ -30,6 +30,10 @@ function slopeOf(values: readonly number[]): number {
     across += (at - meanAt) ** 2;
   });
   return across === 0 ? 0 : up / across;
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 export function medianOf(values: readonly number[]): number {
