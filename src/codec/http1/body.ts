@@ -3,13 +3,15 @@
  * chunks are decoded and coded anew (one chunk per call), a body that lasts until the connection's
  * end becomes chunked, so that a truncated one is seen to be truncated.
  */
+
+import { copyWithin } from "../../lib/viewed-bytes.ts";
 import { CR, LF } from "./chars.ts";
 import { CHUNK_HEADER_BYTES_MAX, ChunkedDecoder, writeChunkHeader } from "./chunked.ts";
 import { bytesOf } from "./field-names.ts";
 import { FIELDS_MAX, type FieldSection } from "./field-section.ts";
 import { BodyKind } from "./framing.ts";
 import { writeTrailers } from "./trailers.ts";
-import { copy, put } from "./write-fields.ts";
+import { put } from "./write-fields.ts";
 
 const LAST_CHUNK = bytesOf("0\r\n");
 
@@ -131,7 +133,7 @@ export class BodyRelay {
   }
 
   #last(bytes: Uint8Array, out: number, trailers: number, trailersEnd: number): void {
-    let to = copy(bytes, trailers, trailersEnd, put(bytes, out, LAST_CHUNK));
+    let to = copyWithin(bytes, trailers, trailersEnd, put(bytes, out, LAST_CHUNK));
     bytes[to++] = CR;
     bytes[to++] = LF;
     this.outEnd = to;

@@ -35,7 +35,7 @@ export function writeFields<T>(
       runEnd = end + 2;
       continue;
     }
-    if (runStart !== -1) to = copy(bytes, runStart, runEnd, to);
+    if (runStart !== -1) to = copyWithin(bytes, runStart, runEnd, to);
     if (isCanonical) {
       runStart = start;
       runEnd = end + 2;
@@ -45,7 +45,7 @@ export function writeFields<T>(
       to = writeLine(bytes, base, fields, i, to);
     }
   }
-  return runStart === -1 ? to : copy(bytes, runStart, runEnd, to);
+  return runStart === -1 ? to : copyWithin(bytes, runStart, runEnd, to);
 }
 
 function isPlainLine(bytes: Uint8Array, base: number, fields: FieldSection, i: number): boolean {
@@ -63,18 +63,13 @@ function writeLine(
   i: number,
   out: number,
 ): number {
-  let to = copy(bytes, base + fields.nameStart(i), base + fields.nameEnd(i), out);
+  let to = copyWithin(bytes, base + fields.nameStart(i), base + fields.nameEnd(i), out);
   bytes[to++] = COLON;
   bytes[to++] = SP;
-  to = copy(bytes, base + fields.valueStart(i), base + fields.valueEnd(i), to);
+  to = copyWithin(bytes, base + fields.valueStart(i), base + fields.valueEnd(i), to);
   bytes[to++] = CR;
   bytes[to++] = LF;
   return to;
-}
-
-/** Copies within the buffer, to where it does not overlap, and returns where the copy ends. */
-export function copy(bytes: Uint8Array, from: number, end: number, to: number): number {
-  return copyWithin(bytes, from, end, to);
 }
 
 /** Writes a few ASCII bytes and returns where they end. */

@@ -3,12 +3,14 @@
  * came. Framing, Connection and Upgrade are ours; Host is the authority that was routed on
  * (RFC 9112 §3.2.2), at the place where the client had it.
  */
+
+import { copyWithin } from "../../lib/viewed-bytes.ts";
 import { CR, LF, SLASH, SP, STAR } from "./chars.ts";
 import { bytesOf, Field } from "./field-names.ts";
 import { framingFieldOf } from "./framing-field.ts";
 import { Method } from "./method.ts";
 import type { RequestHead } from "./request-head.ts";
-import { copy, put, putNumber, writeFields } from "./write-fields.ts";
+import { put, putNumber, writeFields } from "./write-fields.ts";
 
 const HTTP_SCHEME = bytesOf("http://");
 const HTTP_1_1 = bytesOf(" HTTP/1.1\r\n");
@@ -38,7 +40,7 @@ export function writeRequestHead(
   head: RequestHead,
   out: number,
 ): number {
-  let to = copy(bytes, base + head.methodStart, base + head.methodEnd, out);
+  let to = copyWithin(bytes, base + head.methodStart, base + head.methodEnd, out);
   bytes[to++] = SP;
   to = writeTarget(bytes, base, head, to);
   to = put(bytes, to, head.minorVersion === 1 ? HTTP_1_1 : HTTP_1_0);
@@ -76,16 +78,16 @@ function writeTarget(bytes: Uint8Array, base: number, head: RequestHead, out: nu
   let to = out;
   if (head.keepsAbsolute) {
     to = put(bytes, to, HTTP_SCHEME);
-    to = copy(bytes, base + head.authorityStart, base + head.authorityEnd, to);
+    to = copyWithin(bytes, base + head.authorityStart, base + head.authorityEnd, to);
   } else if (head.targetEnd === head.targetStart) {
     bytes[to++] = head.method === Method.options ? STAR : SLASH;
   }
-  return copy(bytes, base + head.targetStart, base + head.targetEnd, to);
+  return copyWithin(bytes, base + head.targetStart, base + head.targetEnd, to);
 }
 
 function writeHost(bytes: Uint8Array, base: number, head: RequestHead, out: number): number {
   let to = put(bytes, out, HOST);
-  to = copy(bytes, base + head.authorityStart, base + head.authorityEnd, to);
+  to = copyWithin(bytes, base + head.authorityStart, base + head.authorityEnd, to);
   bytes[to++] = CR;
   bytes[to++] = LF;
   return to;

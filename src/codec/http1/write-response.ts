@@ -1,11 +1,13 @@
 /** The response that goes to the client, built from a parsed head; framing and Connection are ours. */
+
+import { copyWithin } from "../../lib/viewed-bytes.ts";
 import { CR, LF, SP } from "./chars.ts";
 import { bytesOf, Field } from "./field-names.ts";
 import { BodyKind } from "./framing.ts";
 import { framingFieldOf } from "./framing-field.ts";
 import { reasonBytesOf } from "./reasons.ts";
 import type { ResponseHead } from "./response-head.ts";
-import { copy, put, putNumber, writeFields } from "./write-fields.ts";
+import { put, putNumber, writeFields } from "./write-fields.ts";
 
 const HTTP_1_1 = bytesOf("HTTP/1.1 ");
 const CONTENT_LENGTH = bytesOf("Content-Length: ");
@@ -38,7 +40,7 @@ export function writeResponseHead(
   to = putNumber(bytes, to, head.status);
   bytes[to++] = SP;
   if (head.reasonStart !== -1) {
-    to = copy(bytes, base + head.reasonStart, base + head.reasonEnd, to);
+    to = copyWithin(bytes, base + head.reasonStart, base + head.reasonEnd, to);
   } else to = put(bytes, to, reasonBytesOf(head.status));
   bytes[to++] = CR;
   bytes[to++] = LF;

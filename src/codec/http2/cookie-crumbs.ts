@@ -3,9 +3,11 @@
  * request behind us gets one field, joined with "; ", at the place of the first. Each crumb has been
  * counted as a field of its own before.
  */
+
+import { copyWithin } from "../../lib/viewed-bytes.ts";
 import { bytesOf, Field } from "../http1/field-names.ts";
 import { DROPPED, type FieldSection } from "../http1/field-section.ts";
-import { copy, put } from "../http1/write-fields.ts";
+import { put } from "../http1/write-fields.ts";
 
 const NAME = bytesOf("cookie: ");
 const NAME_BYTES = 6;
@@ -39,7 +41,7 @@ export class CookieCrumbs {
       // An empty one would leave a blank at an end, which HTTP/2 forbids (§8.2.1).
       if (fields.valueEnd(index) === fields.valueStart(index)) continue;
       if (to > valueStart) to = put(bytes, to, SEPARATOR);
-      to = copy(bytes, base + fields.valueStart(index), base + fields.valueEnd(index), to);
+      to = copyWithin(bytes, base + fields.valueStart(index), base + fields.valueEnd(index), to);
       isSecret ||= fields.isNeverIndexed(index);
     }
     const nameEnd = end + NAME_BYTES - base;
