@@ -1,5 +1,5 @@
 /** Which worker gets a connection, and the hand-off itself. */
-import { xorshift32 } from "../lib/random.ts";
+import { below, xorshift32 } from "../lib/random.ts";
 import type { Arena } from "../net/arena.ts";
 import type { Descriptors } from "../net/descriptors.ts";
 import { wake } from "../net/wake.ts";
@@ -30,8 +30,8 @@ export class Dispatcher {
    */
   dispatch(handOff: HandOff, nowMs: number): boolean {
     const count = this.#rings.length;
-    const first = this.#random() % count;
-    const second = count === 1 ? first : (first + 1 + (this.#random() % (count - 1))) % count;
+    const first = below(this.#random(), count);
+    const second = count === 1 ? first : (first + 1 + below(this.#random(), count - 1)) % count;
     const [best, other] =
       this.#busy(second) < this.#busy(first) ? [second, first] : [first, second];
     if (this.#handTo(best, handOff, nowMs) || this.#handTo(other, handOff, nowMs)) return true;
