@@ -33,16 +33,16 @@ export abstract class FrameReader {
   nowMs = 0;
   readonly #payload = new Payload();
   readonly #block = new HeaderBlock();
-  readonly #output: Output;
+  protected readonly output: Output;
   #hasSettings = false;
 
   constructor(output: Output) {
-    this.#output = output;
+    this.output = output;
   }
 
   /** What is read and what is written lie in the same memory. */
   get bytes(): Uint8Array {
-    return this.#output.bytes;
+    return this.output.bytes;
   }
 
   /** Takes what must come before the first frame; returns where frames begin, -1: it is wrong. */

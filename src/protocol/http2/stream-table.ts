@@ -25,11 +25,9 @@ export abstract class StreamTable extends FrameReader {
   protected startedMs = 0;
   /** The peer has acknowledged our SETTINGS. */
   protected isAcknowledged = false;
-  readonly #output: Output;
 
   constructor(output: Output, sender: Sender) {
     super(output);
-    this.#output = output;
     this.sender = sender;
     sender.onData = (stream) => {
       stream.progressMs = this.nowMs;
@@ -117,8 +115,8 @@ export abstract class StreamTable extends FrameReader {
   /** Answers that the peer does not read must not pile up (CVE-2019-9512, CVE-2019-9515). */
   protected checkQueue(): void {
     if (this.sender.controlQueued <= limits.CONTROL_FRAMES_QUEUED_MAX) return;
-    this.#output.flush();
-    if (this.#output.queuedBytes > 0) this.calm();
+    this.output.flush();
+    if (this.output.queuedBytes > 0) this.calm();
     else this.sender.controlQueued = 0;
   }
 
