@@ -41,7 +41,6 @@ import { ownAddresses } from "./own-addresses.ts";
 import { PolicySweep } from "./policy-sweep.ts";
 import { ProofSweep } from "./proof-sweep.ts";
 import type { WorkerStart } from "./start.ts";
-import { WakeUp } from "./wake-up.ts";
 import { Watchers } from "./watchers.ts";
 
 /** Runs until the process drains and nothing is left, or until something breaks. */
@@ -127,7 +126,9 @@ class Worker {
     const loop = this.#loop;
     this.#rows.set(worker, "pollFd", loop.poller.fd);
     this.#rows.set(worker, "threadId", libc.gettid());
-    loop.poller.add(wakeFd, new WakeUp(() => this.#onWoken(port)), true);
+    // There are messages, the ring was filled, or it woke itself.
+    const onEvents = (): void => this.#onWoken(port);
+    loop.poller.add(wakeFd, { onEvents, onFault: () => {} }, true);
     loop.mayBlock = () => this.#fallAsleep();
     loop.onTurn = () => this.#onTurn();
     loop.onFault = (error) => this.#onFault(error);
@@ -155,8 +156,10 @@ class Worker {
     this.#context.upstreamStreams.turn();
     this.#adopter.adopt();
     this.#beat();
-    this.#delay.onTurn(this.#loop.clock.nowMs, this.#context.inFlight > 0);
-    this.#collection.onTurn(this.#loop.clock.nowMs, this.#context.inFlight > 0);
+    const { nowMs } = this.#loop.clock;
+    const isBusy = this.#context.inFlight > 0;
+    this.#delay.onTurn(nowMs, isBusy);
+    this.#collection.onTurn(nowMs, isBusy);
     const fault = this.#rows.take(worker, "fault");
     if (fault !== 0) stage(fault, () => performance.now());
     const phase = drainPhase(this.#memory);
