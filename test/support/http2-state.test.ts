@@ -63,6 +63,13 @@ test("settings count from their ACK on", () => {
   assert.equal(state.violations, ["window of stream 3 is overdrawn", "2 streams and one more"]);
 });
 
+test("what a hostile server says on an idle stream opens none", () => {
+  const state = new Http2State("server");
+  const sent = Buffer.concat([f.headers(1, NOTHING, 0), f.data(3, PIECE)]);
+  for (const frame of new f.FrameReader().push(sent)) state.sent(frame);
+  assert.is(state.openStreams, 0);
+});
+
 test("fields that are not pure are refused", () => {
   const fields = (...pairs: readonly (readonly [string, string])[]) =>
     pairs.map(([name, value]) => ({ name, value, isNeverIndexed: false }));

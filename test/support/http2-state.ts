@@ -234,7 +234,9 @@ export class Http2State {
 
   #count(state: StreamState): void {
     const { ours, theirs } = state;
-    const isOver = ours.isReset || theirs.isReset || (ours.isEnded && theirs.isEnded);
+    // Only a client opens streams: what a hostile server says on an idle one opens none.
+    const isOpened = (this.#role === "client" ? ours : theirs).isOpen;
+    const isOver = !isOpened || ours.isReset || theirs.isReset || (ours.isEnded && theirs.isEnded);
     if (isOver === !state.isCounted) return;
     state.isCounted = !isOver;
     this.openStreams += isOver ? -1 : 1;
