@@ -10,6 +10,8 @@ import { childEnv, ensureInstalled, fail, root, takeFlag, testCommandFor } from 
 
 const TIMEOUT_DEFAULT_S = 120;
 const HEAD_LINES = 12;
+/** Failed tests of a file that are named again in the end. */
+const SHOWN_MAX = 5;
 
 const words = process.argv.slice(2);
 const runtime = takeFlag(words, "--runtime", null);
@@ -48,6 +50,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
 
 let passed = 0;
 let failed = 0;
+const failures = [];
 const shared = tasks.filter((task) => !task.isExclusive);
 await Promise.all(Array.from({ length: jobs }, () => drain(shared)));
 await drain(tasks.filter((task) => task.isExclusive));
@@ -55,6 +58,8 @@ if (tasks.length === 0) {
   failed += 1;
   console.log(`no test file has ${words.join(" or ") || "been written"} in its path`);
 }
+// Once more, together: of a long output often only the end is kept.
+for (const failure of failures) console.log(failure);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed > 0 ? 1 : 0);
 
@@ -122,6 +127,10 @@ function report({ file, runtime, isSeeded }, { end, text, seconds }) {
   const prefix = isSeeded || /^SEED=/m.test(text) ? `SEED=${seed} ` : "";
   console.log(`${text.trimEnd().replace(/^/gm, "  | ")}${why ? `\n  ${why}` : ""}`);
   console.log(`  again: ${prefix}npm test -- ${file} --runtime ${runtime}`);
+  // uvu's words: the test's name, and the first line of what it found.
+  const found = text.matchAll(/^ *FAIL +[^"\n]*("[^\n]*")\n *([^\n]*)/gm);
+  const names = Array.from(found, ([, name, what]) => `\n  ${name} ${what}`).slice(0, SHOWN_MAX);
+  failures.push(`FAIL ${runtime.padEnd(4)} ${file}  ${names.join("") || why}`);
 }
 
 function killGroup(child) {
