@@ -7,6 +7,13 @@ import { libc } from "./libc.ts";
 const isSource = import.meta.url.endsWith("/src/net/thread.ts");
 const pathOf = (name: string): string => (isSource ? `../../workers/${name}.ts` : `./${name}.js`);
 
+/**
+ * Halves of 8 MiB for V8's young space, which it would let grow to 16 each: 20 MiB less for two workers,
+ * at the same CPU per request (bench/README.md, Memory). Bun does not look at it, and what a user says
+ * in DENO_V8_FLAGS goes before it.
+ */
+const YOUNG_MIB_MAX = 16;
+
 /** `entry` is the name of a file of workers/. */
 export function poolFor(entry: string): Tinypool {
   return new Tinypool({
@@ -18,6 +25,7 @@ export function poolFor(entry: string): Tinypool {
     // With it Deno parks the thread before it takes the task.
     useAtomics: false,
     idleTimeout: 0,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB_MAX },
   } as ConstructorParameters<typeof Tinypool>[0]);
 }
 

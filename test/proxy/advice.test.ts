@@ -98,10 +98,15 @@ test("one client that is told to come later does not have the others meet at one
   const greedy = { method: "POST", path: "/greedy" };
   for (let i = 0; i < 40; i++) await ask("http1", rig.port, name, greedy);
   assert.is(at.filter(({ port }) => rig.heldMs(port) > 0).length, 2);
-  for (let i = 0; i < 5; i++) {
-    await Promise.all(Array.from({ length: 20 }, () => ask("http1", rig.port, name)));
-  }
-  assert.is(taken.filter((count) => count >= 20).length, 2, taken.join(" "));
+  // One that was slow a moment ago on a busy machine is forgiven within seconds.
+  await eventually(
+    async () => {
+      await Promise.all(Array.from({ length: 20 }, () => ask("http1", rig.port, name)));
+      return taken.filter((count) => count >= 20).length === 2;
+    },
+    { withinMs: 15_000 },
+  );
+  assert.is(taken.filter((count) => count === 0).length, 2, taken.join(" "));
 });
 
 test("who is held is not asked while there are others", async () => {
