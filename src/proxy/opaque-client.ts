@@ -1,64 +1,45 @@
 /**
  * A client whose bytes are carried as they are, or who has said nothing yet. For the silent one the
  * target is dialled meanwhile and whoever speaks first decides: the server, and it is opaque; the
- * client, and its first bytes are looked at as the acceptor would have. So MySQL and SMTP need no
- * list of ports and wait for no timeout.
+ * client, and its first bytes are looked at as the acceptor would have, however late they come. So
+ * MySQL and SMTP need no list of ports and wait for no timeout.
+ *
+ *   dialling ──▶ both silent ──server──▶ tunnel
+ *                 │   │ └──server, HTTP──▶ let go of it, the client is silent ──client, opaque──▶ dialling
+ *                 │   └──client, too little──▶ deadline ──▶ as if that were all
+ *                 └──client──▶ HTTP/1, HTTP/2, TLS for us, or tunnel
+ *
+ * A server of HTTP may speak first too (protocol/server-words.ts). Were that a tunnel, a client that waits
+ * would get past all that is looked at in requests, and could say itself who it is.
  */
 import { CONTENT_TYPE_HANDSHAKE } from "../codec/tls/record.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
-import { CONTENT, INPUT } from "../net/arena.ts";
-import { BROKEN, Connection, END, type Io, WAIT } from "../net/connection.ts";
+import { INPUT } from "../net/arena.ts";
+import { BROKEN, type Connection, END } from "../net/connection.ts";
 import { detect } from "../protocol/detect.ts";
 import { type Denial, denialOf, isOpaque, unjudgedPort } from "./admit.ts";
 import type { ClientOrigin } from "./client.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { ClosingClient } from "./closing-client.ts";
 import type { Context } from "./context.ts";
-import { Downstream } from "./downstream.ts";
 import { counterOfAnswer, type ProxyErrorCode } from "./errors.ts";
-import { Http2Downstream } from "./http2-downstream.ts";
+import { http1Client, http2Client } from "./http-clients.ts";
 import { FAILFAST_MS, LATE_HELLO_MS } from "./limits.ts";
+import { ListeningServer } from "./listening-server.ts";
 import { EndpointDial } from "./open-tunnel.ts";
-import { recordClose } from "./outcome.ts";
 import { routeTo } from "./router.ts";
 import { Upstream } from "./upstream.ts";
-
-/** The dialled server, while nobody has spoken. */
-class Listening extends Connection {
-  readonly #spoke: () => void;
-
-  constructor(io: Io, from: Connection, spoke: () => void) {
-    super(io, from.fd);
-    this.#spoke = spoke;
-    this.takeOver(from);
-  }
-
-  /** It has said something, or will not. Readiness alone can be TLS talking to itself. */
-  get hasSpoken(): boolean {
-    if (this.readable && this.tls !== null) this.readable = this.peek(CONTENT) !== WAIT;
-    return this.readable;
-  }
-
-  protected override onReady(): void {
-    if (this.hasSpoken) this.#spoke();
-  }
-  override onDeferred(): void {
-    this.onReady();
-  }
-  override onFault(): void {
-    this.#spoke();
-  }
-}
 
 export class OpaqueClient extends ClientConnection {
   /** false: opaque for certain. */
   #isUndecided: boolean;
   #dial: EndpointDial | null = null;
-  #server: Listening | null = null;
-  #endpoint: Endpoint | null = null;
+  #server: ListeningServer | null = null;
+  /** Its server spoke first and speaks HTTP: it was let go of until the client speaks. */
+  #isHttpServer = false;
   /** Until then a server that speaks first is not believed: the client's hello may be on its way. */
   #heldUntilMs = 0;
-  /** Then whatever the client has said decides. */
+  /** Then what the client has said decides, if it was too little; it may also stay silent. */
   #deadlineMs = 0;
   /** Who may not come in unless it proves who it is must have begun to do so by then. */
   #helloByMs = 0;
@@ -111,15 +92,21 @@ export class OpaqueClient extends ClientConnection {
 
   /** What was opened for a client that may not come in any more is closed; it may still prove itself. */
   override onDeferred(): void {
-    const isUnderWay = this.#dial !== null || this.#server !== null;
-    if (!this.isOpen || (isUnderWay && denialOf(this.context, this.origin) === null)) return;
+    if (!this.isOpen) return;
+    const isUnderWay = this.#dial !== null || this.#server !== null || this.#isHttpServer;
+    if (isUnderWay && denialOf(this.context, this.origin) === null) {
+      // Or TLS has more to be looked at.
+      this.readable ||= this.tls?.hasMore === true;
+      return this.onReady();
+    }
     this.#callOff();
     this.#judge();
   }
 
   protected override onReady(): void {
     if (this.hasError) return this.close();
-    if (this.readable && (this.#server !== null || this.#mayBeTls)) this.#lookAtClient(false);
+    const isHeard = this.#server !== null || this.#isHttpServer || this.#mayBeTls;
+    if (this.readable && isHeard) this.#lookAtClient(false);
   }
 
   override onFault(): void {
@@ -138,6 +125,7 @@ export class OpaqueClient extends ClientConnection {
     this.context.directory.stopWaiting(this);
     this.#dial?.cancel();
     this.#dropServer();
+    this.#isHttpServer = false;
   }
 
   #lookUp(): void {
@@ -166,24 +154,41 @@ export class OpaqueClient extends ClientConnection {
 
   #onOpen(dial: Connection, endpoint: Endpoint): void {
     this.#dial = null;
-    this.#endpoint = endpoint;
-    this.#server = new Listening(this.io, dial, () => this.#onServerSpoke());
+    this.#server = new ListeningServer(this.context, dial, endpoint, () => this.#onServerSpoke());
     if (!this.#isUndecided || (this.#isOpaquePort && !this.#mayBeTls)) return this.#join();
-    this.#deadlineMs = this.io.loop.clock.nowMs + this.context.detectTimeoutMs;
-    this.arm(this.context.detectTimeoutMs);
     // What was too little to tell the protocol by is enough where none is looked for.
     if (this.readable || this.#isOpaquePort) this.#lookAtClient(false);
-    if (this.#server?.hasSpoken) this.#onServerSpoke();
+    this.#onServerSpoke();
+  }
+
+  /** From what was too little to tell the protocol by on. */
+  #startDeadline(): void {
+    const { nowMs } = this.io.loop.clock;
+    if (this.#deadlineMs !== 0 || (this.#server === null && !this.#isHttpServer)) return;
+    const { detectTimeoutMs } = this.context;
+    this.#deadlineMs = nowMs + detectTimeoutMs;
+    this.arm(this.#heldUntilMs > nowMs ? this.#heldUntilMs - nowMs : detectTimeoutMs);
   }
 
   #onServerSpoke(): void {
+    const words = this.#server?.hear() ?? null;
+    if (words === null) return;
+    if (words === "http" && !this.#isOpaquePort) return this.#awaitClient();
     const heldMs = this.#heldUntilMs - this.io.loop.clock.nowMs;
     if (heldMs > 0) return this.arm(heldMs);
+    if (words === "unsure" && !this.#isOpaquePort) return this.#startDeadline();
     const { target } = this.origin;
     const { clock } = this.io.loop;
     if (target !== null) this.context.learned.remember(target.ip, target.port, clock.nowMs);
     this.context.count("server_spoke_first");
     this.#join();
+  }
+
+  /** The server waits for a request, or would not any more: the client has not asked for anything. */
+  #awaitClient(): void {
+    this.#isHttpServer = true;
+    this.#dropServer();
+    if (this.readable) this.#lookAtClient(false);
   }
 
   /** What the target speaks was said, and it is HTTP: other bytes are not for it. */
@@ -197,15 +202,14 @@ export class OpaqueClient extends ClientConnection {
     return isOpaque(this.context, this.origin);
   }
 
-  /** The client spoke before the server did. */
+  /** The client has spoken, before the server did or to one of HTTP. */
   #lookAtClient(isFinal: boolean): void {
     const { arena } = this.io;
     const count = this.peek(INPUT);
     if (count === BROKEN) return this.close();
-    if (count === END) return this.#join();
+    if (count === END) return this.#isHttpServer ? this.close() : this.#join();
     if (count < 0) {
       this.readable = false;
-      if (isFinal) this.#join();
       return;
     }
     const isHello = this.#mayBeTls && arena.bytes[INPUT] === CONTENT_TYPE_HANDSHAKE;
@@ -213,14 +217,14 @@ export class OpaqueClient extends ClientConnection {
     const verdict = detect(arena.bytes, INPUT, INPUT + count, isLast);
     if (verdict.kind === "incomplete") {
       this.readable = false;
-      return;
+      return this.#startDeadline();
     }
     if (this.#mayBeTls) {
       if (this.context.mesh.isOurs(verdict.sni)) return this.#become(this.context.terminateTls);
       const denial = this.#denial;
       if (denial !== null) return this.#refuse(denial);
       // It is looked at again when there is a server.
-      if (this.#server === null) return;
+      if (this.#server === null && !this.#isHttpServer) return;
     }
     this.context.count("client_spoke_first");
     if (this.#isOpaquePort) return this.#join();
@@ -228,19 +232,17 @@ export class OpaqueClient extends ClientConnection {
     if (verdict.protocol === "http2") return this.#become(http2Client);
     if (!isHttp) return this.#isHttpOnly ? this.#refuse("not-http") : this.#join();
     // A transport header has said already what is spoken, and it was not HTTP.
-    if ((this.#endpoint?.peer?.port ?? null) === null) this.#keepServer();
+    if ((this.#server?.endpoint.peer?.port ?? null) === null) this.#keepServer();
     this.#become(http1Client);
   }
 
   /** The dialled connection serves the first request, out of the pool. */
   #keepServer(): void {
     const server = this.#server;
-    const endpoint = this.#endpoint;
-    if (server === null || endpoint === null) return;
-    this.context.balancer.release(endpoint, true);
-    this.context.leave();
+    if (server === null) return;
     this.#server = null;
-    new Upstream(this.context, server, endpoint, true).finish(true);
+    server.release();
+    new Upstream(this.context, server, server.endpoint, true).finish(true);
   }
 
   #become(make: Context["terminateTls"]): void {
@@ -254,21 +256,31 @@ export class OpaqueClient extends ClientConnection {
 
   #join(): void {
     const server = this.#server;
-    const endpoint = this.#endpoint;
-    if (server === null || endpoint === null) return;
+    if (this.#isHttpServer) return this.#dialAgain();
+    if (server === null) return;
     this.#server = null;
-    this.joinTunnel(server, endpoint, null);
+    this.joinTunnel(server, server.endpoint, null);
+  }
+
+  /** Opaque after all: it goes to a server of HTTP as it is, as it would have without the silence. */
+  #dialAgain(): void {
+    this.#isHttpServer = false;
+    this.#isUndecided = false;
+    this.#judge();
   }
 
   protected override onTimer(): void {
     const denial = this.#denial;
     if (this.#mayBeTls && denial !== null) return this.#refuse(denial);
-    if (this.#server === null) return this.#refuse(this.endWait());
+    if (this.#server === null && !this.#isHttpServer) return this.#refuse(this.endWait());
     const leftMs = this.#deadlineMs - this.io.loop.clock.nowMs;
-    if (leftMs <= 0) return this.#lookAtClient(true);
-    // The hold is over: what the server said meanwhile counts.
-    this.arm(leftMs);
-    if (this.#server.hasSpoken) this.#onServerSpoke();
+    if (this.#deadlineMs === 0 || leftMs > 0) {
+      // The hold is over: what the server said meanwhile counts.
+      if (leftMs > 0) this.arm(leftMs);
+      return this.#onServerSpoke();
+    }
+    this.#lookAtClient(true);
+    if (this.#server?.hear() === "unsure") this.#join();
   }
 
   #refuse(code: ProxyErrorCode): void {
@@ -281,19 +293,7 @@ export class OpaqueClient extends ClientConnection {
   #dropServer(): void {
     if (this.#dial !== null) this.context.leave();
     this.#dial = null;
-    if (this.#server === null || this.#endpoint === null) return;
-    this.context.leave();
-    this.context.balancer.release(this.#endpoint, true);
-    recordClose(this.context, this.#endpoint.series, 0, 0);
-    this.#server.close();
+    this.#server?.letGo();
     this.#server = null;
   }
-}
-
-function http1Client(context: Context, fd: number, origin: ClientOrigin): ClientConnection {
-  return new Downstream(context, fd, origin);
-}
-
-function http2Client(context: Context, fd: number, origin: ClientOrigin): ClientConnection {
-  return new Http2Downstream(context, fd, origin);
 }

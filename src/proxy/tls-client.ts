@@ -22,9 +22,8 @@ import type { ClientOrigin } from "./client.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { ClosingClient } from "./closing-client.ts";
 import type { Context } from "./context.ts";
-import { Downstream } from "./downstream.ts";
 import type { Handshaking } from "./handshake-gate.ts";
-import { Http2Downstream } from "./http2-downstream.ts";
+import { http1Client, http2Client } from "./http-clients.ts";
 import { HANDSHAKE_TIMEOUT_MS, TLS_SILENCE_MS } from "./limits.ts";
 import { TRANSPORT_ALPN } from "./mesh-tls.ts";
 import { OpaqueClient } from "./opaque-client.ts";
@@ -227,11 +226,11 @@ class TlsClient extends ClientConnection implements Handshaking {
   }
 
   #http1(): ClientConnection {
-    return new Downstream(this.context, this.fd, this.#origin);
+    return http1Client(this.context, this.fd, this.#origin);
   }
 
   #http2(): ClientConnection {
-    return new Http2Downstream(this.context, this.fd, this.#origin);
+    return http2Client(this.context, this.fd, this.#origin);
   }
 
   #opaque(): ClientConnection {

@@ -6,8 +6,7 @@ import { isOpaque, unjudgedPort } from "../proxy/admit.ts";
 import type { ClientOrigin } from "../proxy/client.ts";
 import type { ClientConnection } from "../proxy/client-connection.ts";
 import type { Context } from "../proxy/context.ts";
-import { Downstream } from "../proxy/downstream.ts";
-import { Http2Downstream } from "../proxy/http2-downstream.ts";
+import { http1Client, http2Client } from "../proxy/http-clients.ts";
 import { OpaqueClient } from "../proxy/opaque-client.ts";
 import { recordOpen } from "../proxy/outcome.ts";
 import { terminateTls } from "../proxy/tls-client.ts";
@@ -106,9 +105,7 @@ function httpClient(
   protocol: "http1" | "http2",
 ): ClientConnection {
   if (isOpaque(context, origin)) return new OpaqueClient(context, fd, origin, false);
-  return protocol === "http1"
-    ? new Downstream(context, fd, origin)
-    : new Http2Downstream(context, fd, origin);
+  return protocol === "http1" ? http1Client(context, fd, origin) : http2Client(context, fd, origin);
 }
 
 function address(family: 0 | 4 | 6, ip: Uint8Array, port: number): SocketAddress | null {
