@@ -41,7 +41,7 @@ class Frames extends Http2Client {
 
   /** Adds the requests that wait here without a byte of a response. */
   addWaiting(waiting: Exchange[]): void {
-    for (const stream of this.streams.values()) (stream as UpstreamStream).addWaiting(waiting);
+    for (const stream of this.streams.list()) (stream as UpstreamStream).addWaiting(waiting);
   }
 
   protected override onPeerSettings(): void {

@@ -98,7 +98,7 @@ export abstract class Http2Client extends Http2Connection {
   /** §6.8: what the server says it has not processed may be sent again elsewhere. */
   protected override onGoAway(lastId: number, code: number): void {
     this.isGoingAway = true;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.list()) {
       if (stream.id > lastId) this.abandon(stream);
     }
     if (code !== ErrorCode.noError) this.onFault("protocol");

@@ -155,7 +155,7 @@ export abstract class Http2Connection extends StreamTable {
     const delta = peer.initialWindowBytes - before;
     if (delta !== 0) {
       // §6.9.2: it moves the windows of all streams, below zero perhaps.
-      for (const stream of this.streams.values()) {
+      for (const stream of this.streams.list()) {
         stream.sendWindow += delta;
         if (stream.sendWindow > WINDOW_BYTES_MAX) return this.fail(ErrorCode.flowControlError);
         if (delta > 0) this.sender.windowGrew(stream);

@@ -9,6 +9,7 @@ import { GlitchBudget } from "./glitch-budget.ts";
 import * as limits from "./limits.ts";
 import type { Output, Sender } from "./sender.ts";
 import type { Http2Stream } from "./stream.ts";
+import { Streams } from "./streams.ts";
 
 /** What the peer did wrong, for a counter: broke a rule, sent a malformed message, or too much. */
 export type Http2Fault = "protocol" | "malformed" | "flood";
@@ -17,7 +18,7 @@ export abstract class StreamTable extends FrameReader {
   readonly sender: Sender;
   /** No new streams: the peer or we have said GOAWAY. */
   isGoingAway = false;
-  protected readonly streams = new Map<number, Http2Stream>();
+  protected readonly streams = new Streams();
   protected readonly closed = new ClosedStreams();
   protected readonly glitches = new GlitchBudget();
   /** Highest stream that the peer opened. */
@@ -51,7 +52,7 @@ export abstract class StreamTable extends FrameReader {
     stream.isOpen = true;
     stream.sendWindow = this.sender.peer.initialWindowBytes;
     stream.progressMs = this.nowMs;
-    this.streams.set(id, stream);
+    this.streams.add(stream);
   }
 
   /** Ends a stream with RST_STREAM; `isPeersFault`: it counts against the peer (CVE-2025-8671). */
@@ -142,7 +143,7 @@ export abstract class StreamTable extends FrameReader {
   endStreams(code: number): void {
     this.isOver = true;
     this.isGoingAway = true;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.list()) {
       if (!stream.isOpen) continue;
       this.remove(stream, Closed.byUs);
       stream.onReset(code, "connection");
@@ -158,7 +159,7 @@ export abstract class StreamTable extends FrameReader {
     const isLate = this.nowMs - this.startedMs > limits.SETTINGS_TIMEOUT_MS;
     if (!this.isAcknowledged && isLate) return this.fail(ErrorCode.settingsTimeout);
     if (this.blockMs > limits.BLOCK_TIMEOUT_MS) return this.calm();
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.list()) {
       if (stream.weEnded && stream.resetAtMs !== 0) {
         if (this.nowMs >= stream.resetAtMs) this.resetStream(stream, ErrorCode.noError, false);
         continue;
