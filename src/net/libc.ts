@@ -43,6 +43,8 @@ const FUNCTIONS = {
   getrlimit: f("i32", "i32", "address"),
   setrlimit: f("i32", "i32", "address"),
   gettid: f("i32"),
+  prctl: f("i32", "i32", "i32", "i32", "i32", "i32"),
+  usleep: f("i32", "u32"),
   tgkill: f("i32", "i32", "i32", "i32"),
   __errno_location: f("address"),
 } as const satisfies Record<string, CSignature>;

@@ -33,6 +33,8 @@ export class Loop {
   onTurn: () => void = () => {};
   /** When this turn began to work, on the clock of `performance.now`. */
   wokeMs = 0;
+  /** Events that this turn had. */
+  events = 0;
   #deferred: Deferred[] = [];
   #running: Deferred[] = [];
   #stopped = false;
@@ -67,6 +69,7 @@ export class Loop {
     const count = poller.wait(this.#timeoutMs());
     this.clock.read();
     this.wokeMs = performance.now();
+    this.events = count;
     for (let i = 0; i < count; i++) {
       const handler = poller.handler(i);
       if (handler === null) continue;
@@ -79,6 +82,11 @@ export class Loop {
     this.timers.advance(this.clock.nowMs);
     this.#runDeferred();
     this.onTurn();
+  }
+
+  /** Something is put off until the next turn. */
+  get hasDeferred(): boolean {
+    return this.#deferred.length > 0;
   }
 
   /** Runs `deferred.onDeferred` at the end of this turn, once however often it is asked for. */

@@ -63,6 +63,8 @@ export class Context {
   readonly mesh: MeshTls;
   readonly handshakes: HandshakeGate;
   inFlight = 0;
+  /** How often a connection was written to that several streams of HTTP/2 share, see worker/gathering.ts. */
+  sharedWrites = 0;
   /** What streams keep because the other side is slow. */
   readonly keptBudget: KeptBudget;
   readonly http2: Http2Pools;

@@ -18,7 +18,13 @@ import { ClientConnection } from "./client-connection.ts";
 import { ClosingClient } from "./closing-client.ts";
 import type { Context } from "./context.ts";
 import { Http2Request } from "./http2-request.ts";
-import { CLIENT_IDLE_MS, HEAD_TIMEOUT_MS, HTTP2_SWEEP_MS, READS_PER_TURN } from "./limits.ts";
+import {
+  CLIENT_IDLE_MS,
+  HEAD_TIMEOUT_MS,
+  HTTP2_SWEEP_MS,
+  READS_PER_TURN,
+  SHARED_STREAMS_MIN,
+} from "./limits.ts";
 import { Router } from "./router.ts";
 
 class Frames extends Http2Server {
@@ -103,6 +109,7 @@ export class Http2Downstream extends ClientConnection {
     this.tick();
     if (this.readable) this.#read();
     if (!this.isOpen) return;
+    if (this.frames.streamCount >= SHARED_STREAMS_MIN) this.context.sharedWrites++;
     this.flush();
     if (this.queuedBytes === 0) {
       // Streams kept what was more than one turn's output.

@@ -25,6 +25,7 @@ import {
   HTTP2_SWEEP_MS,
   PROOF_GRACE_MS,
   READS_PER_TURN,
+  SHARED_STREAMS_MIN,
 } from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
 
@@ -169,6 +170,7 @@ export class Http2Upstream extends Connection {
     if (!this.isOpen) return;
     this.tick();
     if (this.readable) this.#read();
+    if (this.frames.streamCount >= SHARED_STREAMS_MIN) this.context.sharedWrites++;
     this.flush();
     if (this.isOpen && this.queuedBytes === 0) {
       this.frames.sender.pump();

@@ -37,6 +37,8 @@ export const LINE_WOKEN_MAX = 256;
 export const HTTP2_CONNECTIONS_MAX = 16;
 /** One that carried nothing for so long is closed; a new one costs a round trip. */
 export const HTTP2_IDLE_MS = 60_000;
+/** With so many streams a connection has some that another turn would bring something for. */
+export const SHARED_STREAMS_MIN = 4;
 /** How often a connection of HTTP/2 looks for streams that do not move. */
 export const HTTP2_SWEEP_MS = 1_000;
 /** Silence while streams are open after which the peer is asked whether it lives (Linkerd's). */

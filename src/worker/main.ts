@@ -16,6 +16,7 @@ import { Arena } from "../net/arena.ts";
 import { Descriptors } from "../net/descriptors.ts";
 import { libc } from "../net/libc.ts";
 import { Loop } from "../net/loop.ts";
+import { sharpenWaits } from "../net/pause.ts";
 import { runtime } from "../net/runtime.ts";
 import { wake } from "../net/wake.ts";
 import { Context } from "../proxy/context.ts";
@@ -35,6 +36,7 @@ import { WorkerRows } from "../shared/worker-rows.ts";
 import { Adopter } from "./adopt.ts";
 import { BreakerNotes } from "./breaker-notes.ts";
 import { stage } from "./faults.ts";
+import { Gathering, gather } from "./gathering.ts";
 import { HangSweep } from "./hang-sweep.ts";
 import { IdleCollection } from "./idle-collection.ts";
 import { ownAddresses } from "./own-addresses.ts";
@@ -61,6 +63,8 @@ class Worker {
   readonly #policies: PolicySweep;
   readonly #memory: ReturnType<typeof attach>;
   readonly #delay: DelayProbe;
+  readonly #gathering = new Gathering();
+  #turnUs = 0;
   readonly #collection = new IdleCollection(() => runtime.collect());
   #isInboundTold = false;
   #turnPeakUs = 0;
@@ -124,11 +128,11 @@ class Worker {
   async run(): Promise<void> {
     const { worker, wakeFd, port } = this.#data;
     const loop = this.#loop;
+    sharpenWaits();
     this.#rows.set(worker, "pollFd", loop.poller.fd);
     this.#rows.set(worker, "threadId", libc.gettid());
     // There are messages, the ring was filled, or it woke itself.
-    const onEvents = (): void => this.#onWoken(port);
-    loop.poller.add(wakeFd, { onEvents, onFault: () => {} }, true);
+    loop.poller.add(wakeFd, { onEvents: () => this.#onWoken(port), onFault: () => {} }, true);
     loop.mayBlock = () => this.#fallAsleep();
     loop.onTurn = () => this.#onTurn();
     loop.onFault = (error) => this.#onFault(error);
@@ -164,6 +168,7 @@ class Worker {
     if (fault !== 0) stage(fault, () => performance.now());
     const phase = drainPhase(this.#memory);
     if (phase !== DrainPhase.none) this.#drain(phase);
+    gather(this.#gathering, this.#loop, this.#turnUs, this.#context.sharedWrites);
   }
 
   #beat(): void {
@@ -177,7 +182,8 @@ class Worker {
     this.#proofs.sweep(clock.nowMs);
     this.#policies.sweep(clock.nowMs);
     this.#hangs.sweep(clock.nowMs);
-    this.#turnPeakUs = Math.max(this.#turnPeakUs, this.#turnUs());
+    this.#turnUs = this.#workedUs();
+    this.#turnPeakUs = Math.max(this.#turnPeakUs, this.#turnUs);
     if (clock.nowMs - this.#peakSinceMs >= 1_000) {
       rows.set(worker, "turnUs", this.#turnPeakUs);
       this.#turnPeakUs = 0;
@@ -191,9 +197,8 @@ class Worker {
   }
 
   /** How long this turn has worked: what a client that came during it had to wait. */
-  #turnUs(): number {
-    const turnMs = performance.now() - this.#loop.wokeMs;
-    return Math.min(Math.round(turnMs * 1e3), 0x7fffffff);
+  #workedUs(): number {
+    return Math.min(Math.round((performance.now() - this.#loop.wokeMs) * 1e3), 0x7fffffff);
   }
 
   #drain(phase: number): void {

@@ -51,6 +51,7 @@ test("a request on a kept connection of HTTP/1", async () => {
 });
 
 test("a request of HTTP/2", async () => {
+  // Streams are in a table that is not made anew, and what serves them serves again.
   const loop = await ClosedLoopHttp2.open(counted.program.port("outbound"), 10, "two");
   await loop.run(20_000);
   const bytes = await counted.bytesEach(
@@ -58,7 +59,7 @@ test("a request of HTTP/2", async () => {
     () => loop.run(12_000),
   );
   loop.close();
-  assertBytes({ bun: [200, 380], deno: [380, 600] }, bytes, "HTTP/2");
+  assertBytes({ bun: [0, 60], deno: [80, 330] }, bytes, "HTTP/2");
 });
 
 test("a connection, and its one request", async () => {
