@@ -279,6 +279,7 @@ export class OpaqueClient extends ClientConnection {
       if (leftMs > 0) this.arm(leftMs);
       return this.#onServerSpoke();
     }
+    this.#deadlineMs = 0;
     this.#lookAtClient(true);
     if (this.#server?.hear() === "unsure") this.#join();
   }

@@ -2,8 +2,8 @@
  * When to wait a moment before the next look at the sockets, so that more comes to share it. The requests
  * of an HTTP/2 connection that come in one turn share a read, and their answers a write. Yet a worker
  * that is busy, but not all of the time, looks as soon as one has come, and every request has a turn of
- * its own: 1.1 events in each, with 80 streams under way. With a pause of 60 µs a request took 14.6 µs of
- * CPU instead of 18.0, and as it waits less for others 1.66 ms instead of 1.74 (bench/README.md). A
+ * its own: 1.1 events in each, with 80 streams under way. With a pause of 60 µs a request took 13.5 µs of
+ * CPU instead of 18.0, and as it waits less for others 1.68 ms instead of 1.77 (bench/README.md). A
  * connection of HTTP/1 has nothing to share; there a pause only delays. And whoever has little to do, or
  * so much that turns fill by themselves, needs none.
  */
