@@ -95,7 +95,7 @@ export const RUN = {
     variable: "OUTRIGGER_DETECT_TIMEOUT",
     placeholder: "DURATION",
     fallback: "10s",
-    help: "a connection that is still unknown after this is opaque",
+    help: "first bytes that tell no protocol by then are opaque",
     parse: duration(DETECT_TIMEOUT_MIN_MS, HOUR_MS),
   },
   workers: {

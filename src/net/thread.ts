@@ -8,8 +8,8 @@ const isSource = import.meta.url.endsWith("/src/net/thread.ts");
 const pathOf = (name: string): string => (isSource ? `../../workers/${name}.ts` : `./${name}.js`);
 
 /**
- * Halves of 8 MiB for V8's young space, which it would let grow to 16 each: 20 MiB less for two workers,
- * at the same CPU per request (bench/README.md, Memory). Bun does not look at it, and what a user says
+ * Halves of 8 MiB for V8's young space, which it would let grow to 16 each: in ten million requests that
+ * was a step of 22 MiB. CPU per request is the same (bench/README.md, Memory). Bun does not look at it, and what a user says
  * in DENO_V8_FLAGS goes before it.
  */
 const YOUNG_MIB_MAX = 16;

@@ -7,7 +7,6 @@
  * connection of HTTP/1 has nothing to share; there a pause only delays. And whoever has little to do, or
  * so much that turns fill by themselves, needs none.
  */
-
 import type { Loop } from "../net/loop.ts";
 import { pause } from "../net/pause.ts";
 

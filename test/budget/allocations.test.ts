@@ -47,7 +47,7 @@ test("a request on a kept connection of HTTP/1", async () => {
     () => loop.run(24_000),
   );
   loop.close();
-  assertBytes({ bun: [0, 60], deno: [50, 270] }, bytes, "HTTP/1");
+  assertBytes({ bun: [0, 60], deno: [50, 230] }, bytes, "HTTP/1");
 });
 
 test("a request of HTTP/2", async () => {
