@@ -11,8 +11,9 @@
  *   less           idle connections were closed at this age; used up to a quarter below
  *   POOL_IDLE_MS   they are kept for as long as we keep them
  *
- * An earlier close counts at once. A later one, or none, moves the number a little: a server that was
- * restarted closed its connections at any age, and one whose time is random will do so again.
+ * The first close counts for half its age: once seen it may be any of the ages of a server whose time
+ * is random, or have been seen late. An earlier close counts at once. A later one, or none, moves the
+ * number a little: a server that was restarted closed its connections at any age.
  */
 import { Timer } from "../lib/timer-wheel.ts";
 import type { Context } from "./context.ts";
@@ -27,7 +28,8 @@ const RISE = 1 / 32;
 export function learnedIdleMs(knownMs: number, ageMs: number): number {
   if (ageMs < AGE_MIN_MS) return knownMs;
   const seenMs = Math.min(Math.round(ageMs), POOL_IDLE_MS);
-  if (knownMs === 0 || seenMs <= knownMs) return seenMs;
+  if (knownMs === 0) return seenMs === POOL_IDLE_MS ? seenMs : Math.ceil(seenMs / 2);
+  if (seenMs <= knownMs) return seenMs;
   return Math.min(knownMs + Math.ceil((seenMs - knownMs) * RISE), POOL_IDLE_MS);
 }
 

@@ -14,8 +14,8 @@ import { suite } from "../support/test.ts";
 
 const test = suite("proxy/idle-time");
 
-test("an earlier close counts at once, a later one a little", () => {
-  assert.is(learnedIdleMs(0, 1_000), 1_000);
+test("the first close counts for half, an earlier one at once, a later one a little", () => {
+  assert.is(learnedIdleMs(0, 1_000), 500);
   assert.is(learnedIdleMs(1_000, 200), 200);
   assert.is(learnedIdleMs(200, 1_000), 225);
   assert.is(learnedIdleMs(200, 3_600_000), 288, "no more than is waited for");
