@@ -1,5 +1,8 @@
-/** Bytes that were read and must wait: at the start of one chunk, which is freed when they are used. */
-import { type Arena, CHUNK_BYTES, NONE } from "./arena.ts";
+/**
+ * Bytes that were read and must wait for more: at the start of one chunk, which is freed when they are
+ * used. With none, what is read goes to INPUT.
+ */
+import { type Arena, CHUNK_BYTES, INPUT, NONE } from "./arena.ts";
 
 export class KeptBytes {
   readonly #arena: Arena;
@@ -14,16 +17,17 @@ export class KeptBytes {
     return this.#length;
   }
 
-  /** Offset of the first kept byte in the arena; only while there are any. */
+  /** Offset in the arena of the first kept byte, or of the first that is read. */
   get start(): number {
-    return this.#chunk;
+    return this.#length > 0 ? this.#chunk : INPUT;
   }
 
+  /** Where to read on. */
   get end(): number {
-    return this.#chunk + this.#length;
+    return this.start + this.#length;
   }
 
-  /** Bytes that can be read behind the kept ones. */
+  /** Bytes that can be read there. */
   get room(): number {
     return CHUNK_BYTES - this.#length;
   }

@@ -1,5 +1,4 @@
 /** Reading frames of HTTP/2 from a socket: what all its ends have in common. */
-import { INPUT, INPUT_BYTES } from "./arena.ts";
 import { BROKEN, type Connection, WAIT } from "./connection.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
 
@@ -36,11 +35,10 @@ export function readFrames(
 ): number {
   for (let reads = 0; socket.readable && !frames.isOver; reads++) {
     if (reads === readsMax) return MORE;
-    const isPart = kept.length > 0;
-    const at = isPart ? kept.end : INPUT;
-    const count = socket.read(at, isPart ? kept.room : INPUT_BYTES);
+    const at = kept.end;
+    const count = socket.read(at, kept.room);
     if (count <= 0) return count;
-    const used = receive(socket, frames, isPart ? kept.start : INPUT, at + count);
+    const used = receive(socket, frames, kept.start, at + count);
     // A handler may have closed the socket, and `kept` with it.
     if (!socket.isOpen) return WAIT;
     if (!kept.keep(used, at + count)) return BROKEN;

@@ -23,6 +23,8 @@ export const POOL_IDLE_MS = 3_000;
 export const SURE_IDLE_MS = 100;
 /** A shorter `Keep-Alive: timeout`, or time that was observed, is undercut by this much at most. */
 export const POOL_IDLE_MARGIN_MS = 500;
+/** A round trip, and a retransmission of what was lost on it; see unanswered.ts. */
+export const VERDICT_MS = 1_000;
 /** Idle connections per endpoint and worker. */
 export const POOL_SIZE_MAX = 1_024;
 /** Requests and connections in flight, over all workers, to each an equal share (Linkerd's). */

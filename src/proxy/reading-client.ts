@@ -2,7 +2,6 @@
  * Reads a client's bytes when somebody wants them, kept ones before the socket's, and no more per
  * turn than is fair to the others. What they mean is its heir's business.
  */
-import { INPUT, INPUT_BYTES } from "../net/arena.ts";
 import { BROKEN, END, WAIT } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import type { ClientOrigin } from "./client.ts";
@@ -52,12 +51,12 @@ export abstract class ReadingClient extends ClientConnection {
       }
       if (!this.readable || !this.wantsBytes(false)) return;
       if (reads >= READS_PER_TURN) return this.wantsPump();
-      const at = kept.length > 0 ? kept.end : INPUT;
-      const count = this.read(at, kept.length > 0 ? kept.room : INPUT_BYTES);
+      const at = kept.end;
+      const count = this.read(at, kept.room);
       if (count === WAIT) return;
       if (count === BROKEN) return this.abort();
       if (count === END) return this.onEnd();
-      this.use(kept.length > 0 ? kept.start : INPUT, at + count);
+      this.use(kept.start, at + count);
     }
   }
 

@@ -13,7 +13,7 @@ import { writeRequestHead, writtenBytesMax } from "../codec/http1/write-request.
 import { RESPONSE_HEAD_GROWTH_BYTES } from "../codec/http1/write-response.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import { appendOrWrite } from "../net/append-or-write.ts";
-import { CHUNK_BYTES, CONTENT, FRAMED, INPUT, INPUT_BYTES, OUTPUT } from "../net/arena.ts";
+import { CHUNK_BYTES, CONTENT, FRAMED, OUTPUT } from "../net/arena.ts";
 import { BROKEN, Connection, END, WAIT } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import { DrainPhase } from "../shared/layout.ts";
@@ -23,6 +23,7 @@ import { IdleTime } from "./idle-time.ts";
 import { INTERIM_MAX, READS_PER_TURN } from "./limits.ts";
 import { recordClose, recordOpen } from "./outcome.ts";
 import type { Responder } from "./sides.ts";
+import { Unanswered } from "./unanswered.ts";
 
 export class Upstream extends Connection implements Responder {
   readonly endpoint: Endpoint;
@@ -41,6 +42,7 @@ export class Upstream extends Connection implements Responder {
   #keepAlive = true;
   readonly #idle: IdleTime;
   #sentBefore = 0;
+  #unanswered: Unanswered | null = null;
   /** Bytes that wait for more: an unfinished head or trailer section. */
   readonly #kept: KeptBytes;
 
@@ -58,9 +60,9 @@ export class Upstream extends Connection implements Responder {
     return this.bytesRead + this.bytesWritten;
   }
 
-  /** The kernel took no byte of the current request. */
+  /** The kernel took no byte of the current request, or nobody at the endpoint got any. */
   get isUnsent(): boolean {
-    return this.bytesWritten === this.#sentBefore;
+    return this.bytesWritten === this.#sentBefore || this.#unanswered?.isUnread === true;
   }
 
   get isBlocked(): boolean {
@@ -128,6 +130,7 @@ export class Upstream extends Connection implements Responder {
     if (this.#exchange === null) this.#context.pools.remove(this);
     if (this.isBroken && !this.hasReceived) this.#idle.raced();
     this.#idle.cancel();
+    this.#unanswered?.cancel();
     this.#kept.clear();
     if (this.#head !== null) this.#context.returnResponseHead(this.#head);
     this.#head = null;
@@ -177,20 +180,22 @@ export class Upstream extends Connection implements Responder {
       }
       if (exchange.client.isBlocked) return;
       if (reads === READS_PER_TURN) return this.io.loop.defer(this);
-      const kept = this.#kept;
-      const at = kept.length > 0 ? kept.end : INPUT;
-      const count = this.read(at, kept.length > 0 ? kept.room : INPUT_BYTES);
+      const count = this.read(this.#kept.end, this.#kept.room);
       if (count === WAIT) return;
       if (count === END || count === BROKEN) return this.#onEnd(exchange, count === END);
       this.hasReceived = true;
-      const start = kept.length > 0 ? kept.start : INPUT;
-      if (!this.#take(exchange, start, at + count)) return;
+      if (!this.#take(exchange, this.#kept.start, this.#kept.end + count)) return;
     }
   }
 
   #onEnd(exchange: Exchange, isFin: boolean): void {
     this.#keepAlive = false;
-    if (!this.hasReceived) this.#idle.raced();
+    if (!this.hasReceived) {
+      if (this.#unanswered === null) this.#idle.raced();
+      const before = this.#sentBefore;
+      if (isFin) this.#unanswered ??= new Unanswered(this.io, this, before, () => this.#gone());
+      if (!exchange.request.isIdempotent && this.#unanswered?.awaitVerdict()) return;
+    }
     if (!isFin || !this.#inBody || !this.#response.finish(this.io.arena.bytes, CONTENT)) {
       return this.#gone();
     }
@@ -261,12 +266,8 @@ export class Upstream extends Connection implements Responder {
   }
 
   #takeHead(exchange: Exchange, head: ResponseHead, base: number): void {
-    const { status, framing } = head;
-    let from: BodyKind = BodyKind.untilClose;
-    if (exchange.request.isHead || status === 204 || status === 304) from = BodyKind.none;
-    else if (framing.isChunked) from = BodyKind.chunked;
-    else if (framing.contentLength !== -1) from = BodyKind.length;
-    this.#response.start(from, BodyKind.stream, framing.contentLength);
+    const from = head.bodyKind(exchange.request.isHead);
+    this.#response.start(from, BodyKind.stream, head.framing.contentLength);
     this.#keepAlive = head.keepAlive && from !== BodyKind.untilClose;
     this.#idle.told(head.idleSeconds);
     exchange.onHead(head, base, this.#response.isDone);

@@ -8,7 +8,7 @@ import { dropNominated, Option, readOptions } from "./connection-field.ts";
 import type { Http1Error } from "./errors.ts";
 import { bytesOf, Field } from "./field-names.ts";
 import { FieldSection, HEAD_BYTES_MAX, Step } from "./field-section.ts";
-import { Framing } from "./framing.ts";
+import { BodyKind, Framing } from "./framing.ts";
 import { keepAliveSeconds } from "./keep-alive.ts";
 
 /** Bytes of a status line; reasons are a few words. */
@@ -125,6 +125,14 @@ export class ResponseHead {
       (options & Option.upgrade) !== 0;
     if ((options & Option.nominates) !== 0) dropNominated(bytes, base, fields);
     return Step.done;
+  }
+
+  /** How the response's body ends, RFC 9112 §6.3; `toHead`: it answers a HEAD. */
+  bodyKind(toHead: boolean): BodyKind {
+    const { status, framing } = this;
+    if (toHead || status === 204 || status === 304) return BodyKind.none;
+    if (framing.isChunked) return BodyKind.chunked;
+    return framing.contentLength === -1 ? BodyKind.untilClose : BodyKind.length;
   }
 
   #fail(error: Http1Error): Step {
