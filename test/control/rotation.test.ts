@@ -18,12 +18,29 @@ async function carries(lifetime: string, seconds: number, outageS: number): Prom
     runMeshLoad(mesh.httpPort, mesh.tcpPort, RATE, seconds),
     rotate(mesh, { seconds, outageS, replacesAnchor }),
   ]);
-  assert.is(http1.ok, (RATE / 2) * seconds);
-  assert.is(http2.ok, (RATE / 2) * seconds);
+  const told = [...events, http1.codes, http2.codes, await complaintsOf(mesh)].join("\n");
+  assert.is(http1.ok, (RATE / 2) * seconds, told);
+  assert.is(http2.ok, (RATE / 2) * seconds, told);
   assert.equal(streams.failures, []);
   assert.ok(streams.messages > seconds * 100, `${streams.messages}`);
   assert.is(events.length, replacesAnchor ? 3 : 2);
   return mesh;
+}
+
+/** What the programs complained of, and the events that they counted. */
+async function complaintsOf(mesh: Mesh): Promise<string> {
+  const programs = [mesh.shop, mesh.web, mesh.db];
+  const metrics = await Promise.all(programs.map((p) => p.admin("/metrics")));
+  const counted = (await Promise.all(metrics.map((answer) => answer.text()))).map((text) =>
+    text
+      .match(/^(outrigger_[a-z0-9_]+_total|response_total\{.*failure.*\}) [1-9].*$/gm)
+      ?.join("\n"),
+  );
+  const logs = programs.map((p) => p.log()).concat(mesh.control.log);
+  const warnings = logs.map((text) =>
+    text.match(/^.*\b(WARN|ERROR|warn|error)\b.*$/gm)?.join("\n"),
+  );
+  return [...counted, ...warnings].join("\n---\n");
 }
 
 async function refreshesOf(mesh: Mesh): Promise<number[]> {
