@@ -5,8 +5,8 @@
 
 const EVERY_MS = 5;
 
-/** A fact comes true in milliseconds here; two seconds are for a loaded machine. */
-const WITHIN_DEFAULT_MS = 2_000;
+/** A fact comes true in milliseconds; ten seconds are for a loaded machine. What must be sooner says so. */
+const WITHIN_DEFAULT_MS = 10_000;
 
 const patience = Number(process.env["PATIENCE"] ?? "1");
 

@@ -8,8 +8,8 @@ import "./uvu-defer.ts";
 import { exec, suite as uvuSuite } from "uvu";
 import { seedInUse } from "./random.ts";
 
-/** A unit test takes milliseconds; ten seconds say that it hangs. */
-const TIMEOUT_DEFAULT_MS = 10_000;
+/** A unit test takes milliseconds; half a minute says that it hangs. */
+const TIMEOUT_DEFAULT_MS = 30_000;
 
 type Body = () => void | Promise<void>;
 
@@ -27,7 +27,7 @@ export interface Suite {
   only(name: string, body: Body): void;
   readonly before: Hook;
   readonly after: Hook;
-  /** Sets how long each test and hook of this suite may take; 10 s unless said. */
+  /** Sets how long each test and hook of this suite may take; 30 s unless said. */
   timeout(ms: number): void;
   /** Hands the suite in. To be called once, after its tests. */
   run(): void;
