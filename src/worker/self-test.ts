@@ -7,6 +7,7 @@
 
 import { Balancer } from "../balancer/balancer.ts";
 import { Breaker } from "../balancer/breaker.ts";
+import { formatHostPort, formatIp } from "../mesh/address.ts";
 import type { Credentials } from "../mesh/credentials.ts";
 import type { ThreadStart } from "../mesh/snapshot.ts";
 import { COUNTER_NAMES, Counter, type CounterName } from "../metrics/catalog.ts";
@@ -37,10 +38,9 @@ import {
   SELF_SIGNED_STRANGER,
 } from "./self-test-world.ts";
 
-/** A handshake takes 2 ms. */
-const CASE_TIMEOUT_MS = 2_000;
+/** A handshake takes 2 ms, and a thousand times as long where a hundredth of a CPU is all there is. */
+const CASE_TIMEOUT_MS = 10_000;
 const ARENA_CHUNKS = 16;
-const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
 const REQUEST = "GET / HTTP/1.1\r\nHost: self-test\r\n\r\n";
 
 /** All that a handshake can end in. */
@@ -80,8 +80,17 @@ function sharedGround(): { readonly arena: Arena; readonly memory: Memory } {
   return ground;
 }
 
+/** An address of loopback where nobody else knocks, as who retries an old port of 127.0.0.1 may do. */
+function lonelyIp(): Uint8Array {
+  return Uint8Array.of(
+    127,
+    ...crypto.getRandomValues(new Uint8Array(3)).map((byte) => 1 + (byte % 254)),
+  );
+}
+
 /** A worker of its own memory, beside the real ones. */
 class SelfTest {
+  readonly #ip = lonelyIp();
   readonly #arena = sharedGround().arena;
   readonly #loop = new Loop(this.#arena);
   readonly #memory = sharedGround().memory;
@@ -154,10 +163,10 @@ class SelfTest {
     const dial = this.#knock(client);
     const isOver = (): boolean => this.#counts().some((count, i) => count > (before[i] ?? 0));
     this.#turnUntil(isOver);
-    const hasArrived = this.#hasArrived(refusal === null);
-    dial.cancel();
     const risen = this.#counts().map((count, i) => count - (before[i] ?? 0));
     const name = OUTCOMES[risen.findIndex((count) => count > 0)];
+    const hasArrived = this.#hasArrived(refusal === null && name === "tls_server_handshakes");
+    dial.cancel();
     if (refusal === null) return hasArrived ? null : `was not let in (${name ?? "no answer"})`;
     if (hasArrived || name === "tls_server_handshakes") return "was let in";
     return name === refusal ? null : `was refused for another reason (${name ?? "no answer"})`;
@@ -177,7 +186,9 @@ class SelfTest {
       () => {},
       () => {},
     );
-    dial.start({ ip: LOOPBACK, port: this.#inbound.port }, CASE_TIMEOUT_MS, {
+    // What was loaded since the last turn may have taken seconds.
+    this.#loop.clock.read();
+    dial.start({ ip: this.#ip, port: this.#inbound.port }, CASE_TIMEOUT_MS, {
       context: () => context,
       serverName: this.#context.mesh.serverName ?? "",
       isPeer: () => true,
@@ -229,7 +240,7 @@ class SelfTest {
   }
 
   #listen(): Listening {
-    const opened = listen(this.#arena, { ip: LOOPBACK, port: 0 }, 8);
+    const opened = listen(this.#arena, { ip: this.#ip, port: 0 }, 8);
     if ("error" in opened) throw new Error(`self-test: ${opened.error}`);
     return opened;
   }
@@ -238,7 +249,7 @@ class SelfTest {
     return {
       memory: this.#memory.words.buffer,
       listeners: [{ kind: "inbound", ...this.#inbound, service: null }],
-      app: { ip: LOOPBACK, port: this.#app.port, speaks: "any" },
+      app: { ip: this.#ip, port: this.#app.port, speaks: "any" },
       opaquePorts: [],
       detectTimeoutMs: CASE_TIMEOUT_MS,
       ownPorts: [],
@@ -250,7 +261,7 @@ class SelfTest {
     const { ip, port } = this.#app;
     const endpoint = { row: 0, series: 0, ip, port, speaks: "any", peer: null } as const;
     return {
-      name: `127.0.0.1:${port}`,
+      name: formatHostPort(formatIp(ip), port),
       series: 0,
       endpoints: [endpoint],
       failure: null,
