@@ -7,7 +7,7 @@ import type { Endpoint } from "../mesh/snapshot.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
 import { FAILING_ONE } from "./failing.ts";
 import { DEFAULT_RTT_US, decayedUs, elapsedMs } from "./peak-ewma.ts";
-import { PoolView, REFRESH_MS, SAMPLED_MAX } from "./pool-view.ts";
+import { PoolView, REFRESH_GUESS_MS, REFRESH_MS, SAMPLED_MAX } from "./pool-view.ts";
 import { estimateUs, expectedUs, loadUs, rampOf } from "./score.ts";
 import type { Tuning } from "./tuning.ts";
 
@@ -52,7 +52,8 @@ export class Loads {
       this.#lastView = view;
     }
     view.picks++;
-    if (this.#tuning.leansOnPool && nowMs - view.refreshedMs >= REFRESH_MS) {
+    const refreshMs = view.isMeasured ? REFRESH_MS : REFRESH_GUESS_MS;
+    if (this.#tuning.leansOnPool && nowMs - view.refreshedMs >= refreshMs) {
       this.#refresh(view, nowMs);
     }
     return view;
@@ -216,7 +217,8 @@ export class Loads {
     view.failingFloor = rankOf(this.#sample, looks, looks >> 2);
     view.medianUs = this.#medianUs(view, nowMs, true);
     const tookMs = nowMs - view.refreshedMs;
-    view.ratePerMs = tookMs > 10 * REFRESH_MS ? 0 : view.picks / tookMs;
+    const isTelling = tookMs >= REFRESH_MS && tookMs <= 10 * REFRESH_MS;
+    view.ratePerMs = isTelling ? view.picks / tookMs : 0;
     view.picks = 0;
     view.refreshedMs = nowMs;
   }
@@ -246,6 +248,7 @@ export class Loads {
         ? this.#expectedUs(view, row, 0, rows.trialAtMs(row), nowMs)
         : costUs;
     }
+    view.isMeasured = known > 0;
     return known === 0 ? view.medianUs : rankOf(this.#sample, known, (known - 1) >> 1);
   }
 }

@@ -7,6 +7,8 @@ import { DEFAULT_RTT_US } from "./peak-ewma.ts";
 
 /** What is usual is found again after this time: 1 % of what is forgotten meanwhile. */
 export const REFRESH_MS = 100;
+/** The same as long as it is a guess, by which who was measured first would get all requests. */
+export const REFRESH_GUESS_MS = 1;
 /** Of a larger pool so many are looked at: the median of 64 is within 6 % of ranks, mostly. */
 export const SAMPLED_MAX = 64;
 
@@ -26,8 +28,9 @@ export class PoolView {
   readonly #weights: Float64Array | null;
   /** Sums of the weights up to and including each. */
   readonly #reaches: Float64Array | null;
-  /** The usual latency. */
+  /** The usual latency; a guess until somebody was measured. */
   medianUs = DEFAULT_RTT_US;
+  isMeasured = false;
   /** Share of failures of the better quarter, of FAILING_ONE. */
   failingFloor = 0;
   /** How far the oldest endpoint has come in its ramp: the others' are relative to it. */

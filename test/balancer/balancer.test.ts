@@ -394,4 +394,22 @@ test("observing ends though other workers win every time", () => {
   assert.is(attempts, 4);
 });
 
+test("of a pool that is all new everybody is tried at once, whoever was measured first", () => {
+  for (let round = 0; round < 50; round++) {
+    const { balancer, endpoints } = pool(4, `all new ${round}`);
+    const seen = new Set<number>();
+    // One after the other, each answered within the millisecond.
+    for (let nowMs = 1; nowMs < 60; nowMs++) {
+      const chosen = balancer.pick(endpoints, nowMs, NONE);
+      if (chosen === null) throw new Error("nothing was picked");
+      balancer.acquire(chosen, nowMs);
+      balancer.observe(chosen, 300 + chosen.row, nowMs);
+      balancer.answered(chosen);
+      balancer.release(chosen, true);
+      seen.add(chosen.row);
+    }
+    assert.is(seen.size, endpoints.length, `round ${round}`);
+  }
+});
+
 test.run();
