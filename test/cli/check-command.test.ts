@@ -1,6 +1,7 @@
 import * as assert from "uvu/assert";
 import type { IdentityView } from "../../src/admin/identity-view.ts";
 import { checkCommand, identityFindings } from "../../src/cli/check-command.ts";
+import { patient } from "../support/eventually.ts";
 import { suite } from "../support/test.ts";
 import { AdminAnswers, inHours, VIEW } from "./admin-answers.ts";
 
@@ -103,7 +104,7 @@ test("readiness alone is answered within a second, also by silence", async () =>
     status: 1,
     text: `FAIL ready: ${adminUrl}: no answer within 700 ms\n`,
   });
-  assert.ok(performance.now() - startMs < 1_000);
+  assert.ok(performance.now() - startMs < patient(1_000));
 });
 
 test("an identity that cannot be read fails, one that is not wanted is a warning", async () => {

@@ -7,6 +7,7 @@ import { prepareFolder } from "../../src/control/authority/folder.ts";
 import { LockLost, withLock } from "../../src/control/authority/lock.ts";
 import { addAnchor } from "../../src/control/authority/rotation.ts";
 import { createToken, listTokens } from "../../src/control/authority/tokens.ts";
+import { patient } from "../support/eventually.ts";
 import { seeded } from "../support/random.ts";
 import { ROOT } from "../support/sources.ts";
 import { suite } from "../support/test.ts";
@@ -98,7 +99,7 @@ test("a claim whose process is gone, or that is old, is taken over at once", asy
     utimesSync(path, time, time);
     const startMs = performance.now();
     assert.is(await withLock(dir, () => "ours"), "ours", text);
-    assert.ok(performance.now() - startMs < AT_ONCE_MS, text);
+    assert.ok(performance.now() - startMs < patient(AT_ONCE_MS), text);
   }
 });
 

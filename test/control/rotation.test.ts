@@ -52,7 +52,7 @@ async function refreshesOf(mesh: Mesh): Promise<number[]> {
 }
 
 test("no request and no stream is lost while certificates are renewed and the anchor is replaced", async () => {
-  const mesh = await carries("5s", 36, 0);
+  const mesh = await carries("8s", 44, 0);
   for (const count of await refreshesOf(mesh)) assert.ok(count >= 6, `${count} renewals`);
   assert.match(await mesh.control.do("anchor", "list"), /^active {2}sha256 [0-9a-f]{64}$/);
   await mesh.stop();

@@ -1,5 +1,6 @@
 import * as assert from "uvu/assert";
 import { TICK_MS, Timer, TimerWheel } from "../../src/lib/timer-wheel.ts";
+import { patient } from "../support/eventually.ts";
 import { seeded } from "../support/random.ts";
 import { suite } from "../support/test.ts";
 
@@ -279,7 +280,7 @@ test("a million timers in bounded time", () => {
   }
   const tookMs = performance.now() - startMs;
   assert.is(fired, 500_000);
-  assert.ok(tookMs < 8_000, `${tookMs} ms`);
+  assert.ok(tookMs < patient(8_000), `${tookMs} ms`);
 });
 
 test("many far timers at one place do not make the due ones there quadratic", () => {
@@ -300,7 +301,7 @@ test("many far timers at one place do not make the due ones there quadratic", ()
   });
   const startMs = performance.now();
   wheel.advance(200);
-  assert.ok(performance.now() - startMs < 2_000);
+  assert.ok(performance.now() - startMs < patient(2_000));
   assert.ok(fired >= pairs.length);
   assert.is(wheel.count, pairs.length);
 });

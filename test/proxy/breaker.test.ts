@@ -1,11 +1,11 @@
-// timeout: 60s
+// timeout: 150s
 // Endpoints that fail, go and come back, under real requests: who is ejected, who waits, who is told.
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import * as assert from "uvu/assert";
 import { CONSECUTIVE_MAX } from "../../src/balancer/health.ts";
 import { FAILFAST_MS } from "../../src/proxy/limits.ts";
-import { eventually, lapse } from "../support/eventually.ts";
+import { eventually, lapse, patient } from "../support/eventually.ts";
 import { type Field, requestFields } from "../support/http2-fields.ts";
 import { Http2Peer, http2Origin } from "../support/http2-peer.ts";
 import { send } from "../support/raw.ts";
@@ -14,7 +14,7 @@ import { type RoutedRig, route, startRouted } from "../support/routed-rig.ts";
 import { suite } from "../support/test.ts";
 
 const test = suite("proxy/breaker");
-test.timeout(20_000);
+test.timeout(60_000);
 
 /** Back within a second of an endpoint's return, and what a loaded machine adds to it. */
 const BACK_MS = 1_500;
@@ -71,13 +71,14 @@ for (const [client, speaks] of PAIRS) {
     const name = `503-${client}-${speaks}`;
     await rig.publish([{ name, at: [bad, good] }]);
     const [ejected, returned] = [rig.count("endpoint_ejected"), rig.count("endpoint_returned")];
-    // Many at once, or what is known of their latencies may keep requests from it anyway.
+    // Many at once, or what is known of it keeps requests from it anyway, but for a trial now and then;
+    // a busy machine lets them come one by one.
     await eventually(
       async () => {
         await Promise.all(Array.from({ length: 40 }, () => ask(client, rig.port, name)));
         return rig.count("endpoint_ejected") > ejected;
       },
-      { withinMs: 10_000, what: "it is ejected" },
+      { withinMs: 25_000, what: "it is ejected" },
     );
     const seen = bad.requests.length;
     assert.ok(seen >= CONSECUTIVE_MAX);
@@ -191,7 +192,7 @@ test("a gRPC service that says UNAVAILABLE, in its trailers or alone, is ejected
         await Promise.all(Array.from({ length: 40 }, call));
         return rig.count("endpoint_ejected") > ejected;
       },
-      { withinMs: 10_000, what: `it is ejected, ${isAlone}` },
+      { withinMs: 25_000, what: `it is ejected, ${isAlone}` },
     );
   }
 });
@@ -207,7 +208,7 @@ test("requests that find nobody wait, and all are served when somebody is there"
   await backend.up();
   const upMs = performance.now();
   for (const told of await Promise.all(answers)) assert.is(told.status, 200);
-  assert.ok(performance.now() - upMs < BACK_MS, `${performance.now() - upMs} ms`);
+  assert.ok(performance.now() - upMs < patient(BACK_MS), `${performance.now() - upMs} ms`);
   await backend.down();
 });
 
@@ -238,7 +239,7 @@ test("who waits for long is told, then everybody is at once, until somebody is t
   await backend.up();
   const upMs = performance.now();
   await eventually(async () => (await ask("http1", rig.port, name)).status === 200);
-  assert.ok(performance.now() - upMs < BACK_MS, `${performance.now() - upMs} ms`);
+  assert.ok(performance.now() - upMs < patient(BACK_MS), `${performance.now() - upMs} ms`);
   for (let i = 0; i < 5; i++) assert.is((await ask("http2", rig.port, name)).status, 200);
   await backend.down();
 });

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import * as assert from "uvu/assert";
+import { patient } from "../support/eventually.ts";
 import { later } from "../support/later.ts";
 import { type Program, startProgram } from "../support/program.ts";
 import { rawOrigin, send } from "../support/raw.ts";
@@ -46,7 +47,10 @@ test("a server that speaks first is reached through --forward at once", async ()
     const startedMs = performance.now();
     const reply = await send(program.port("forward"), "", { until: (t) => t.includes("8.0.36") });
     assert.is(reply.end, "open");
-    assert.ok(performance.now() - startedMs < 500, `took ${performance.now() - startedMs} ms`);
+    assert.ok(
+      performance.now() - startedMs < patient(500),
+      `took ${performance.now() - startedMs} ms`,
+    );
   });
   origin.close();
 });
@@ -59,7 +63,7 @@ test("a silent client of --app is joined to a server that speaks first, twice as
       const port = program.port("inbound");
       const reply = await send(port, "", { until: (t) => t.includes("8.0.36") });
       assert.is(reply.end, "open");
-      assert.ok(performance.now() - startedMs < limitMs);
+      assert.ok(performance.now() - startedMs < patient(limitMs));
     }
     const metrics = await (await program.admin("/metrics")).text();
     assert.match(metrics, /outrigger_server_spoke_first_total 2/);

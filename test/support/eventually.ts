@@ -10,6 +10,11 @@ const WITHIN_DEFAULT_MS = 10_000;
 
 const patience = Number(process.env["PATIENCE"] ?? "1");
 
+/** Returns a deadline of `ms` as it is on this machine. */
+export function patient(ms: number): number {
+  return ms * patience;
+}
+
 export interface EventuallyOptions {
   /** Gives up after this long. */
   readonly withinMs?: number;
@@ -25,7 +30,7 @@ export async function eventually<T>(
   check: () => T | Promise<T>,
   { withinMs = WITHIN_DEFAULT_MS, what }: EventuallyOptions = {},
 ): Promise<Exclude<T, false | null>> {
-  const limitMs = withinMs * patience;
+  const limitMs = patient(withinMs);
   const startMs = performance.now();
   for (;;) {
     const answer = await ask(check);
