@@ -8,7 +8,7 @@ import { Timer } from "../lib/timer-wheel.ts";
 import type { Protocol } from "../mesh/protocol.ts";
 import type { ListenerKind, ListenerSpec } from "../mesh/snapshot.ts";
 import { INPUT, INPUT_BYTES, NONE } from "../net/arena.ts";
-import { EPOLLERR, EPOLLHUP, EPOLLRDHUP } from "../net/constants.ts";
+import { EPOLL_ENDS } from "../net/constants.ts";
 import { peek, setReceiveLowWater } from "../net/listener.ts";
 import type { Pollable } from "../net/poller.ts";
 import { detect } from "../protocol/detect.ts";
@@ -73,7 +73,7 @@ export class Pending implements Pollable, Member {
   }
 
   onEvents(events: number): void {
-    const isOver = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) !== 0;
+    const isOver = (events & EPOLL_ENDS) !== 0;
     if (!this.#look(isOver)) this.#arm();
   }
 

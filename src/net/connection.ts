@@ -10,11 +10,11 @@ import { assert } from "../lib/assert.ts";
 import type { Arena } from "./arena.ts";
 import { CHUNK_BYTES, INPUT, NONE } from "./arena.ts";
 import {
+  EPOLL_ENDS,
   EPOLLERR,
-  EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
-  EPOLLRDHUP,
+  EPOLLPRI,
   FATAL_ERRNOS,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
@@ -48,8 +48,8 @@ export abstract class Connection implements Deferred {
   tls: TlsSession | null = null;
   protected readonly io: Io;
   #place = NONE;
-  #hangup = false;
-  #hasError = false;
+  /** What epoll has told of, of EPOLL_ENDS and EPOLLPRI: a read stops at an urgent byte (tcp(7)). */
+  #marks = 0;
   /** A FIN is to be sent behind what waits. */
   #isEnding = false;
 
@@ -101,8 +101,7 @@ export abstract class Connection implements Deferred {
   takeOver(other: Connection): void {
     this.fd = other.fd;
     this.#place = other.#place;
-    this.#hangup = other.#hangup;
-    this.#hasError = other.#hasError;
+    this.#marks = other.#marks;
     this.readable = other.readable;
     this.isBroken = other.isBroken;
     this.bytesRead = other.bytesRead;
@@ -124,17 +123,16 @@ export abstract class Connection implements Deferred {
   }
 
   onEvents(events: number): void {
-    if ((events & EPOLLERR) !== 0) this.#hasError = true;
-    if ((events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) !== 0) this.#hangup = true;
-    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) !== 0) this.readable = true;
+    this.#marks |= events & (EPOLL_ENDS | EPOLLPRI);
+    if ((events & (EPOLLIN | EPOLL_ENDS)) !== 0) this.readable = true;
     const hadQueue = !this.isFlushed;
-    if (hadQueue && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) !== 0) this.flush();
+    if (hadQueue && (events & (EPOLLOUT | EPOLL_ENDS)) !== 0) this.flush();
     this.onReady(hadQueue && this.isFlushed);
   }
 
   /** The peer reset the connection, or it failed. A mere FIN does not count. */
   get hasError(): boolean {
-    return this.#hasError || this.isBroken;
+    return (this.#marks & EPOLLERR) !== 0 || this.isBroken;
   }
 
   /** Somebody is using bytes at INPUT, and must be let finish before anything is read there. */
@@ -169,19 +167,19 @@ export abstract class Connection implements Deferred {
     const count = libc.recv(this.fd, arena.address + at, max, MSG_DONTWAIT);
     if (count > 0) {
       this.bytesRead += count;
-      // A short read of a stream has emptied it (epoll(7)), unless an end is still to be read.
-      if (count < max && !this.#hangup) this.readable = false;
+      // A short read emptied the stream (epoll(7)), but for its end and what an urgent byte hides.
+      if (count < max && this.#marks === 0) this.readable = false;
       return count;
     }
     this.readable = false;
     if (count === 0) return END;
-    if (!this.#hasError && !FATAL_ERRNOS.has(errno())) return WAIT;
+    if (!this.hasError && !FATAL_ERRNOS.has(errno())) return WAIT;
     this.isBroken = true;
     return BROKEN;
   }
 
   #readTls(tls: TlsSession, at: number, max: number): number {
-    const count = tls.read(at, max, this.#hangup);
+    const count = tls.read(at, max, this.#marks !== 0);
     this.readable = tls.hasMore && count !== END && count !== BROKEN;
     // Nothing yet, but the socket was not empty: no edge will tell of what is left in it.
     if (count === WAIT && this.readable) this.io.loop.defer(this);
@@ -233,15 +231,13 @@ export abstract class Connection implements Deferred {
   close(): void {
     if (this.fd === NONE) return;
     if (!this.isBroken && this.queuedBytes === 0) this.tls?.end();
-    const fd = this.#release();
-    this.io.descriptors.close(fd);
+    this.io.descriptors.close(this.#release());
   }
 
   /** Closes with a reset. */
   reset(): void {
     if (this.fd === NONE) return;
-    const fd = this.#release();
-    this.io.descriptors.reset(fd);
+    this.io.descriptors.reset(this.#release());
   }
 
   #release(): number {
@@ -263,7 +259,7 @@ export abstract class Connection implements Deferred {
       this.bytesWritten += count;
       return count;
     }
-    if (this.#hasError || FATAL_ERRNOS.has(errno())) this.isBroken = true;
+    if (this.hasError || FATAL_ERRNOS.has(errno())) this.isBroken = true;
     return 0;
   }
 

@@ -36,10 +36,13 @@ export const MSG_MORE = 0x8000;
 export const SHUT_WR = 1;
 
 export const EPOLLIN = 0x001;
+export const EPOLLPRI = 0x002;
 export const EPOLLOUT = 0x004;
 export const EPOLLERR = 0x008;
 export const EPOLLHUP = 0x010;
 export const EPOLLRDHUP = 0x2000;
+/** The peer has ended, or the connection failed. */
+export const EPOLL_ENDS = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 export const EPOLLET = 0x80000000;
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;

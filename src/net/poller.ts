@@ -11,6 +11,7 @@ import {
   EPOLLET,
   EPOLLIN,
   EPOLLOUT,
+  EPOLLPRI,
   EPOLLRDHUP,
 } from "./constants.ts";
 import { libc } from "./libc.ts";
@@ -48,7 +49,7 @@ export class Poller {
     const generation = ((this.#generations[place] ?? 0) + 1) | 0;
     this.#generations[place] = generation;
     this.#handlers[place] = handler;
-    const events = EPOLLIN | EPOLLRDHUP | EPOLLET | (readOnly ? 0 : EPOLLOUT);
+    const events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET | (readOnly ? 0 : EPOLLOUT);
     const view = this.#arena.view;
     view.setUint32(EVENT_ARGUMENT, events >>> 0, true);
     view.setInt32(EVENT_ARGUMENT + DATA_OFFSET, place, true);

@@ -3,11 +3,17 @@
 import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import * as assert from "uvu/assert";
-import { patient } from "../support/eventually.ts";
+import { Arena, OUTPUT } from "../../src/net/arena.ts";
+import { MSG_DONTWAIT } from "../../src/net/constants.ts";
+import { libc } from "../../src/net/libc.ts";
+import { Client } from "../acceptor/client.ts";
+import { eventually, patient } from "../support/eventually.ts";
 import { later } from "../support/later.ts";
 import { type Program, startProgram } from "../support/program.ts";
 import { rawOrigin, send } from "../support/raw.ts";
 import { suite } from "../support/test.ts";
+
+const MSG_OOB = 0x1;
 
 const test = suite("proxy/tcp");
 test.timeout(60_000);
@@ -87,6 +93,31 @@ test("a client that is silent first and then speaks HTTP is served as HTTP", asy
     });
     assert.match(text, /ok$/);
     assert.match(origin.received.join(""), /Host: a\r\nA: b\r\n/);
+  });
+  await origin.close();
+});
+
+test("a read that stops at an urgent byte is not taken for the last", async () => {
+  const origin = await rawOrigin((socket, text) => {
+    if (text.endsWith("after")) socket.write(text);
+  });
+  await withProgram(forwardTo(origin), async (program) => {
+    const arena = new Arena(1);
+    const client = new Client(arena).connect(program.port("forward"));
+    client.send("first ");
+    await eventually(() => assert.is(origin.received[0], "first "));
+    // All of it is there before any of it is read.
+    process.kill(program.child.pid ?? 0, "SIGSTOP");
+    client.send("before ");
+    libc.send(client.fd, arena.address + OUTPUT, 1, MSG_OOB);
+    client.send("after");
+    process.kill(program.child.pid ?? 0, "SIGCONT");
+    await eventually(() => {
+      const count = libc.recv(client.fd, arena.address + OUTPUT, 100, MSG_DONTWAIT);
+      const text = Buffer.from(arena.bytes.subarray(OUTPUT, OUTPUT + Math.max(count, 0)));
+      assert.is(text.toString(), "first before after");
+    });
+    client.close();
   });
   await origin.close();
 });
