@@ -135,6 +135,11 @@ export abstract class Connection implements Deferred {
     return (this.#marks & EPOLLERR) !== 0 || this.isBroken;
   }
 
+  /** The peer sends no more: what `peek` shows is all that there will be. */
+  protected get hasEnded(): boolean {
+    return this.tls?.isOver ?? (this.#marks & EPOLL_ENDS) !== 0;
+  }
+
   /** Somebody is using bytes at INPUT, and must be let finish before anything is read there. */
   set isInputHeld(isHeld: boolean) {
     this.io.arena.isInputHeld = isHeld;

@@ -213,7 +213,7 @@ export class OpaqueClient extends ClientConnection {
       return;
     }
     const isHello = this.#mayBeTls && arena.bytes[INPUT] === CONTENT_TYPE_HANDSHAKE;
-    const isLast = isFinal || (this.#isOpaquePort && !isHello);
+    const isLast = isFinal || this.hasEnded || (this.#isOpaquePort && !isHello);
     const verdict = detect(arena.bytes, INPUT, INPUT + count, isLast);
     if (verdict.kind === "incomplete") {
       this.readable = false;

@@ -14,6 +14,8 @@ import { rawOrigin, send } from "../support/raw.ts";
 import { suite } from "../support/test.ts";
 
 const MSG_OOB = 0x1;
+/** Well below the time that is waited for more of what is too little to tell the protocol by. */
+const AT_ONCE_MS = 5_000;
 
 const test = suite("proxy/tcp");
 test.timeout(60_000);
@@ -93,6 +95,25 @@ test("a client that is silent first and then speaks HTTP is served as HTTP", asy
     });
     assert.match(text, /ok$/);
     assert.match(origin.received.join(""), /Host: a\r\nA: b\r\n/);
+  });
+  await origin.close();
+});
+
+test("a client that was silent first, then says a word and ends, is served at once", async () => {
+  const origin = await rawOrigin((socket, text) => {
+    if (text === "ruok") socket.end("imok");
+  });
+  await withProgram([`--app=127.0.0.1:${origin.port}`], async (program) => {
+    const socket = connect({ port: program.port("inbound"), host: "127.0.0.1" });
+    const answer = new Promise<string>((resolve) => {
+      socket.on("data", (chunk) => resolve(chunk.toString()));
+      later(AT_ONCE_MS, () => resolve("nothing"));
+    });
+    // It was silent for so long that its server has been dialled.
+    await eventually(() => assert.is(origin.connections(), 1));
+    socket.end("ruok");
+    assert.is(await answer, "imok");
+    socket.destroy();
   });
   await origin.close();
 });
