@@ -54,6 +54,7 @@ export class Http2Request extends RespondingStream implements Requester, Waiter 
     request.downstream = downstream;
     request.#state = State.head;
     request.#owed = 0;
+    request.#route = null;
     request.#isRetired = false;
     return request;
   }
