@@ -17,13 +17,14 @@ import type { Responder } from "./sides.ts";
 export class UpstreamStream extends ClientStream implements Responder {
   isReused = false;
   hasReceived = false;
-  readonly isUnsent = false;
   #connection: Http2Upstream;
   #carries = false;
   #exchange: Exchange | null = null;
   #isRetired = false;
   /** Content that the client has not taken yet, and that is not given back to the peer. */
   #owed = 0;
+  /** Bytes that the connection has sent when the request's first one is next. */
+  #sentBefore = 0;
 
   private constructor(connection: Http2Upstream) {
     super();
@@ -62,6 +63,11 @@ export class UpstreamStream extends ClientStream implements Responder {
     return this.keptBytes > 0;
   }
 
+  /** The kernel took no byte of the request. */
+  get isUnsent(): boolean {
+    return this.#connection.bytesWritten <= this.#sentBefore;
+  }
+
   /** A connection that breaks tells its streams by itself. */
   get isBroken(): boolean {
     return false;
@@ -71,6 +77,7 @@ export class UpstreamStream extends ClientStream implements Responder {
     const connection = this.#connection;
     connection.isReused = true;
     connection.tick();
+    this.#sentBefore = connection.bytesWritten + connection.queuedBytes;
     const isHead = head.method === Method.head;
     connection.frames.request(this, head, base, this.#carries, isHead, isEnd);
   }

@@ -6,7 +6,7 @@
 import { ErrorCode } from "../codec/http2/error-code.ts";
 import { Timer } from "../lib/timer-wheel.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
-import { BROKEN, Connection, END } from "../net/connection.ts";
+import { BROKEN, type Connection, END } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import { MORE, readFrames } from "../net/read-frames.ts";
 import { Http2Client } from "../protocol/http2/client.ts";
@@ -16,6 +16,7 @@ import { Glitch } from "../protocol/http2/limits.ts";
 import type { Output } from "../protocol/http2/sender.ts";
 import type { Http2Fault } from "../protocol/http2/stream-table.ts";
 import type { Context } from "./context.ts";
+import { EndpointConnection } from "./endpoint-connection.ts";
 import type { Exchange } from "./exchange.ts";
 import type { UpstreamStream } from "./http2-upstream-stream.ts";
 import {
@@ -61,7 +62,7 @@ class Frames extends Http2Client {
   }
 }
 
-export class Http2Upstream extends Connection {
+export class Http2Upstream extends EndpointConnection {
   readonly endpoint: Endpoint;
   readonly frames: Frames;
   /** For the next connection to the same endpoint. */
@@ -140,10 +141,6 @@ export class Http2Upstream extends Connection {
     this.frames.isGoingAway = true;
     this.context.http2.remove(this);
     if (this.frames.streamCount === 0) this.close();
-  }
-
-  protected override get defersFlush(): boolean {
-    return true;
   }
 
   /** There may be room for a stream, or the last one of a connection that goes away is over. */

@@ -14,10 +14,11 @@ import { RESPONSE_HEAD_GROWTH_BYTES } from "../codec/http1/write-response.ts";
 import type { Endpoint } from "../mesh/snapshot.ts";
 import { appendOrWrite } from "../net/append-or-write.ts";
 import { CHUNK_BYTES, CONTENT, FRAMED, OUTPUT } from "../net/arena.ts";
-import { BROKEN, Connection, END, WAIT } from "../net/connection.ts";
+import { BROKEN, type Connection, END, WAIT } from "../net/connection.ts";
 import { KeptBytes } from "../net/kept-bytes.ts";
 import { DrainPhase } from "../shared/layout.ts";
 import type { Context } from "./context.ts";
+import { EndpointConnection } from "./endpoint-connection.ts";
 import type { Exchange } from "./exchange.ts";
 import { IdleTime } from "./idle-time.ts";
 import { INTERIM_MAX, READS_PER_TURN } from "./limits.ts";
@@ -25,7 +26,7 @@ import { recordClose, recordOpen } from "./outcome.ts";
 import type { Responder } from "./sides.ts";
 import { Unanswered } from "./unanswered.ts";
 
-export class Upstream extends Connection implements Responder {
+export class Upstream extends EndpointConnection implements Responder {
   readonly endpoint: Endpoint;
   isReused = false;
   /** A byte of the current response came. */
@@ -109,7 +110,8 @@ export class Upstream extends Connection implements Responder {
   }
 
   isUsable(mayRepeat: boolean): boolean {
-    return this.#idle.isUsable(mayRepeat);
+    // What has come was not asked for, and closes it.
+    return !this.readable && this.#idle.isUsable(mayRepeat);
   }
 
   /** The exchange is over: back to the pool, or closed. */
@@ -142,10 +144,6 @@ export class Upstream extends Connection implements Responder {
     if (this.readable) this.#read();
     if (drained && this.isOpen) this.#exchange?.client.wantsPump();
     if (this.isBroken && this.isOpen && !this.readable) this.#gone();
-  }
-
-  protected override get defersFlush(): boolean {
-    return true;
   }
 
   override onDeferred(): void {
@@ -183,6 +181,8 @@ export class Upstream extends Connection implements Responder {
       const count = this.read(this.#kept.end, this.#kept.room);
       if (count === WAIT) return;
       if (count === END || count === BROKEN) return this.#onEnd(exchange, count === END);
+      // It was on its way before the request was, and answers something else.
+      if (this.isReused && this.bytesWritten === this.#sentBefore) return this.#gone();
       this.hasReceived = true;
       if (!this.#take(exchange, this.#kept.start, this.#kept.end + count)) return;
     }
