@@ -236,12 +236,18 @@ export class Balancer {
     this.#rows.release(endpoint.row, this.#worker);
   }
 
+  /** Notes that the endpoint has answered, whatever: it is there, and does not hang (silence.ts). */
+  answers({ row }: Endpoint, nowMs: number): void {
+    this.#rows.reached(row);
+    this.#rows.noteAnswer(row, nowMs);
+  }
+
   /**
    * Notes that the endpoint answered after `rttUs`: to the first byte, or to be connected. `isWell`
    * false: it is not known yet whether well; `ended` follows.
    */
   observe(endpoint: Endpoint, rttUs: number, nowMs: number, isWell = true): void {
-    this.#rows.noteAnswer(endpoint.row, nowMs);
+    this.answers(endpoint, nowMs);
     this.#observations.answered(endpoint.row, rttUs, nowMs);
     if (isWell) this.#observations.wentWell(endpoint.row, rttUs, nowMs);
   }

@@ -215,7 +215,7 @@ export abstract class Tries implements CourseEvents {
     this.trial.end(this.endpoint, this.service, this.trial.isOn ? isBad === true : isBad);
     this.trial.answered(this.endpoint);
     if (isFailure) {
-      if (this.upstream?.hasReceived === true) this.noteAnswer();
+      if (this.upstream?.hasReceived === true) balancer.answers(this.endpoint, nowMs);
       balancer.failed(this.endpoint, rttUs, nowMs);
     } else balancer.observe(this.endpoint, rttUs, nowMs, isBad !== null);
   }

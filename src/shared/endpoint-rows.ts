@@ -110,6 +110,14 @@ export class EndpointRows extends InFlightRows {
   }
 
   /**
+   * Notes that it answered a request. If it is being tried whether it is back, it is: who is tried on a
+   * connection that was kept will not be connected to.
+   */
+  reached(row: number): void {
+    if (this.failures(row) !== 0 && this.isRetried(row)) this.succeed(row);
+  }
+
+  /**
    * Leaves the endpoint alone until `untilMs` (monotonic), as it asked; the last word counts. More
    * than HOLD_MAX_MS ahead is no hold: whoever parses what it asked bounds it.
    */

@@ -275,6 +275,19 @@ test("an endpoint that could not be connected to is tried by one, until it is kn
   assert.ok(Array.from({ length: 100 }, picked).flat().includes(1));
 });
 
+test("one that answers when it is tried is back, also when it was not connected to for that", () => {
+  const { balancer, endpoints, rows } = pool(2, "kept");
+  const tried = endpoint(1);
+  balancer.connectFailed(tried, 1_000);
+  balancer.observe(tried, 500, 1_001);
+  assert.is(rows.failures(1), 1, "what was asked before tells nothing");
+  const nowMs = 1_000 + rows.retryInMs(1, 1_000);
+  const isTried = (): boolean => balancer.pick(endpoints, nowMs, NONE)?.row === 1;
+  assert.ok(Array.from({ length: 100 }, isTried).includes(true));
+  balancer.observe(tried, 500, nowMs + 1);
+  assert.is(rows.failures(1), 0);
+});
+
 test("an attempt to connect that nobody ends lapses", () => {
   const { balancer, endpoints, rows } = pool(1, "lapse");
   balancer.connectFailed(endpoint(0), 1_000);

@@ -1,7 +1,7 @@
 // timeout: 150s
 // Endpoints that fail, go and come back, under real requests: who is ejected, who waits, who is told.
 import { createServer, type Server } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import * as assert from "uvu/assert";
 import { CONSECUTIVE_MAX } from "../../src/balancer/health.ts";
 import { FAILFAST_MS } from "../../src/proxy/limits.ts";
@@ -210,6 +210,33 @@ test("requests that find nobody wait, and all are served when somebody is there"
   for (const told of await Promise.all(answers)) assert.is(told.status, 200);
   assert.ok(performance.now() - upMs < patient(BACK_MS), `${performance.now() - upMs} ms`);
   await backend.down();
+});
+
+test("one that took no connection for a moment is back by what it answers on one that it kept", async () => {
+  const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  const held: Socket[] = [];
+  const server = createTcpServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (data) => {
+      if (data.toString().includes("/held")) held.push(socket);
+      else socket.write(ok);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await rig.publish([{ name: "kept", at: [server.address() as AddressInfo] }]);
+  const first = ask("http1", rig.port, "kept", { path: "/held" });
+  await eventually(() => held.length === 1);
+  server.close();
+  const waited = rig.count("queue_waited");
+  const second = ask("http1", rig.port, "kept");
+  await eventually(() => rig.count("queue_waited") > waited, { what: "it is refused, and waits" });
+  held[0]?.write(ok);
+  for (const told of [first, second]) assert.is((await told).status, 200);
+  const asked = { withinMs: 2 * FAILFAST_MS };
+  const before = rig.count("queue_waited");
+  for (let i = 0; i < 20; i++) assert.is((await ask("http1", rig.port, "kept", asked)).status, 200);
+  assert.is(rig.count("queue_waited"), before, "nobody waits for one that answers");
+  for (const socket of held) socket.destroy();
 });
 
 test("who waits for long is told, then everybody is at once, until somebody is there again", async () => {
