@@ -230,7 +230,8 @@ export class Course {
       return this.#events.onTimeout("idle-timeout");
     }
     const isPauseOver = isDue(this.#pauseEndMs, nowMs);
-    const isTryOver = isDue(this.#tryEndMs, nowMs);
+    // A try whose rest is over as well has not lost its limit by that: it is told next.
+    const isTryOver = !isPauseOver && isDue(this.#tryEndMs, nowMs);
     if (isPauseOver) this.#pauseEndMs = NEVER;
     if (isTryOver) this.#tryEndMs = NEVER;
     this.#arm();

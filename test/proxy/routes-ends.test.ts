@@ -141,6 +141,26 @@ test("a response that came in time counts, though the worker looks at it too lat
   rig.stop();
 });
 
+test("a try has its limit though the rest in it and the limit were over in one turn", async () => {
+  let isPaused = false;
+  const rig: LoopRig = new LoopRig(4, (turn) => {
+    turn();
+    if (isPaused || rig.count("retried_refused") === 0) return;
+    // Longer than the rest, and than what a try may take.
+    isPaused = true;
+    void lapse(400).then(rig.pauseTurns());
+  });
+  const answers: readonly Answer[] = ["refuse", "silence", 200];
+  const origin = await originOf("http2", (before) => answers[before] ?? 500);
+  const limits = { retry: retry(1, { tryTimeoutMs: 300 }) };
+  rig.publish([service("web", 0, origin.port, "http2", [route(limits)])]);
+  assert.is((await ask("http1", rig.port("http1"), "web")).status, 200);
+  assert.is(rig.count("retried_timeout"), 1);
+  await origin.close();
+  await assertEmpty(rig);
+  rig.stop();
+});
+
 test("a split has the shares that its weights say, and equal seeds have equal ones", async () => {
   const { u32 } = seeded("split");
   const seed = u32();
