@@ -252,9 +252,9 @@ export class Balancer {
     if (isWell) this.#observations.wentWell(endpoint.row, rttUs, nowMs);
   }
 
-  /** The usual latency in a pool that this worker has picked from, microseconds; else null. */
-  usualUs(endpoints: readonly Endpoint[]): number | null {
-    return this.#loads.usualUs(endpoints);
+  /** The usual latency in a pool, microseconds; as far as is known, if this worker has not picked from it yet. */
+  usualUs(endpoints: readonly Endpoint[], nowMs: number): number {
+    return this.#loads.usualUs(endpoints, nowMs);
   }
 
   /** Notes what it came to in the end, `tookUs` after it was sent: gRPC says so in its trailers. */

@@ -76,9 +76,9 @@ export class Loads {
     return expected * (view.isWeighted ? pending / view.weightAt(index) + 1 : pending + 1);
   }
 
-  /** The usual latency in a pool, if there was a pick from it. */
-  usualUs(endpoints: readonly Endpoint[]): number | null {
-    return this.#views.get(endpoints)?.medianUs ?? null;
+  /** The usual latency in a pool. */
+  usualUs(endpoints: readonly Endpoint[], nowMs: number): number {
+    return (this.#views.get(endpoints) ?? this.#newView(endpoints, nowMs)).medianUs;
   }
 
   /** Returns the load of the endpoint at `index`, or TRIAL. Sets `rank`. */

@@ -45,8 +45,8 @@ export class HangSweep {
     for (const endpoint of pool) {
       const { row } = endpoint;
       if (rows.trialAtMs(row) === 0) continue;
-      const usualUs = balancer.usualUs(pool);
-      if (usualUs === null) return;
+      // A snapshot's list may be one that nothing was picked from yet: what was seen so far holds.
+      const usualUs = balancer.usualUs(pool, nowMs);
       const leastMs = Math.max(UNANSWERED_MS, (UNANSWERED_TIMES * usualUs) / 1_000);
       const look = this.#see(endpoint, pool, nowMs, beforeMs);
       const silence = this.#silences.get(row);

@@ -146,4 +146,34 @@ test("what may be done twice leaves, whatever is spoken; nothing else does", asy
   await Promise.all(all.map(({ well }) => well.close()));
 });
 
+test("they leave as well while snapshots come faster than requests", async () => {
+  const rig = await startRouted();
+  const { hung, well, name } = await poolOf("often", "http1");
+  const publish = (at: readonly At[]) => rig.publish([{ name, at, routes: [] }]);
+  await publish([hung]);
+  await ask("http1", rig.port, name, { path: "/first" });
+  const moving = [1, 2].map(() => ask("http1", rig.port, name, { withinMs: WITHIN_MS }));
+  await eventually(() => hung.requests.length === 3);
+  let isOver = false;
+  const others = (async () => {
+    while (!isOver) {
+      await publish([hung, well]);
+      await lapse(100);
+    }
+  })();
+  const on: Promise<Told>[] = [];
+  const isStuck = (): boolean => rig.count("retried_unanswered") < 2 && on.length < 30;
+  while (isStuck()) {
+    on.push(ask("http1", rig.port, name, { path: "/on", withinMs: WITHIN_MS }));
+    await lapse(400);
+  }
+  for (const { status } of await Promise.all(moving)) assert.is(status, 200);
+  for (const { status } of await Promise.all(on)) assert.is(status, 200);
+  isOver = true;
+  await others;
+  await hung.close();
+  await rig.stop();
+  await well.close();
+});
+
 test.run();
