@@ -11,9 +11,9 @@ import type { Arena } from "./arena.ts";
 import { CHUNK_BYTES, INPUT, NONE } from "./arena.ts";
 import {
   EPOLL_ENDS,
+  EPOLL_WRITES,
   EPOLLERR,
   EPOLLIN,
-  EPOLLOUT,
   EPOLLPRI,
   FATAL_ERRNOS,
   MSG_DONTWAIT,
@@ -126,7 +126,7 @@ export abstract class Connection implements Deferred {
     this.#marks |= events & (EPOLL_ENDS | EPOLLPRI);
     if ((events & (EPOLLIN | EPOLL_ENDS)) !== 0) this.readable = true;
     const hadQueue = !this.isFlushed;
-    if (hadQueue && (events & (EPOLLOUT | EPOLL_ENDS)) !== 0) this.flush();
+    if (hadQueue && (events & EPOLL_WRITES) !== 0) this.flush();
     this.onReady(hadQueue && this.isFlushed);
   }
 

@@ -41,6 +41,8 @@ export const EPOLLOUT = 0x004;
 export const EPOLLERR = 0x008;
 export const EPOLLHUP = 0x010;
 export const EPOLLRDHUP = 0x2000;
+/** A write may go on, or fails. */
+export const EPOLL_WRITES = EPOLLOUT | EPOLLERR | EPOLLHUP;
 /** The peer has ended, or the connection failed. */
 export const EPOLL_ENDS = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 export const EPOLLET = 0x80000000;

@@ -28,8 +28,8 @@ export type Fate = "unread" | "open" | "unknown";
 export function fateOfSent(arena: Arena, fd: number, before: number): Fate {
   const { view } = arena;
   if (option(arena, fd, SOL_TCP, TCP_INFO) < INFO_BYTES) return "unknown";
-  // Who connects has its SYN acknowledged like a byte.
-  if (Number(view.getBigUint64(INFO + BYTES_ACKED, true)) > before + 1) return "unknown";
+  // Who connects has its SYN acknowledged like a byte. A kernel that does not count says 0.
+  if (Number(view.getBigUint64(INFO + BYTES_ACKED, true)) !== before + 1) return "unknown";
   if (view.getUint8(INFO + STATE) === CLOSE_WAIT) return "open";
   // A reset behind the end is told as EPIPE, one without an end as ECONNRESET (`tcp_reset`).
   if (option(arena, fd, SOL_SOCKET, SO_ERROR) < 4) return "unknown";
