@@ -1,5 +1,4 @@
 // timeout: 300s
-// exclusive
 /**
  * The image as it is meant to be used: built from the Containerfile on local bases, then control
  * plane, sidecar and init container of pods, as nobody, without capabilities and with a read-only

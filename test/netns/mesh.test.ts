@@ -1,5 +1,4 @@
 // timeout: 120s
-// exclusive
 /**
  * The README's mesh on two machines: two network namespaces with a wire between them. Only names are
  * told; the applications listen on loopback, so whatever passes the wire passes the sidecars. Needs

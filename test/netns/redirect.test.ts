@@ -1,5 +1,4 @@
 // timeout: 120s
-// exclusive
 /**
  * `outrigger redirect` on a host of the test's own, by nft and by iptables, with the real sidecar: what
  * goes through it and what is left alone, over IPv4 and IPv6, and that nothing stays behind. Needs

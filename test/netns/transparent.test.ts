@@ -1,5 +1,4 @@
 // timeout: 120s
-// exclusive
 /**
  * Transparent mode: an application with no proxy setting reaches a backend through the sidecar by the
  * rules of `outrigger redirect`, HTTP and TCP, IPv4 and IPv6. Needs root, iproute2 and nftables;
