@@ -7,7 +7,7 @@ import type { Endpoint } from "../mesh/snapshot.ts";
 import type { EndpointRows } from "../shared/endpoint-rows.ts";
 import { FAILING_ONE } from "./failing.ts";
 import { DEFAULT_RTT_US, decayedUs, elapsedMs } from "./peak-ewma.ts";
-import { PoolView, REFRESH_GUESS_MS, REFRESH_MS, SAMPLED_MAX } from "./pool-view.ts";
+import { PoolView, REFRESH_MS, SAMPLED_MAX } from "./pool-view.ts";
 import { estimateUs, expectedUs, loadUs, rampOf } from "./score.ts";
 import type { Tuning } from "./tuning.ts";
 
@@ -52,10 +52,7 @@ export class Loads {
       this.#lastView = view;
     }
     view.picks++;
-    const refreshMs = view.isMeasured ? REFRESH_MS : REFRESH_GUESS_MS;
-    if (this.#tuning.leansOnPool && nowMs - view.refreshedMs >= refreshMs) {
-      this.#refresh(view, nowMs);
-    }
+    if (nowMs >= view.staleMs && this.#tuning.leansOnPool) this.#refresh(view, nowMs);
     return view;
   }
 
@@ -221,6 +218,8 @@ export class Loads {
     view.ratePerMs = isTelling ? view.picks / tookMs : 0;
     view.picks = 0;
     view.refreshedMs = nowMs;
+    view.staleMs = nowMs + view.refreshMs;
+    if (view.isMeasured) view.refreshMs = Math.min(2 * view.refreshMs, REFRESH_MS);
   }
 
   #isRamping(endpoints: readonly Endpoint[], nowMs: number): boolean {

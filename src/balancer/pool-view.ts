@@ -7,8 +7,11 @@ import { DEFAULT_RTT_US } from "./peak-ewma.ts";
 
 /** What is usual is found again after this time: 1 % of what is forgotten meanwhile. */
 export const REFRESH_MS = 100;
-/** The same as long as it is a guess, by which who was measured first would get all requests. */
-export const REFRESH_GUESS_MS = 1;
+/**
+ * The same at first, as long as it is a guess, and then twice as long each time: until it is found again
+ * who was measured is preferred to who was not, or the other way round.
+ */
+export const REFRESH_FIRST_MS = 1;
 /** Of a larger pool so many are looked at: the median of 64 is within 6 % of ranks, mostly. */
 export const SAMPLED_MAX = 64;
 
@@ -40,6 +43,9 @@ export class PoolView {
   /** Of a large pool a stretch is looked at, another one each time. */
   sampledFrom = 0;
   refreshedMs = Number.NEGATIVE_INFINITY;
+  /** From when on it is to be looked at again, and after what time that is. */
+  staleMs = Number.NEGATIVE_INFINITY;
+  refreshMs = REFRESH_FIRST_MS;
   /** Picks since `refreshedMs`. */
   picks = 0;
   /** Requests of this worker for the pool, per millisecond; 0: not known yet. */

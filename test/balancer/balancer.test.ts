@@ -412,7 +412,7 @@ test("of a pool that is all new everybody is tried at once, whoever was measured
     const { balancer, endpoints } = pool(4, `all new ${round}`);
     const seen = new Set<number>();
     // One after the other, each answered within the millisecond.
-    for (let nowMs = 1; nowMs < 60; nowMs++) {
+    for (let nowMs = 1; nowMs < 99; nowMs++) {
       const chosen = balancer.pick(endpoints, nowMs, NONE);
       if (chosen === null) throw new Error("nothing was picked");
       balancer.acquire(chosen, nowMs);
