@@ -192,6 +192,8 @@ export class Loads {
     for (const { row } of endpoints) if (rows.joinedMs(row) === 0) rows.join(row, nowMs);
     // What estimates lean on is not known yet, so they are taken as they are.
     view.medianUs = this.#medianUs(view, nowMs, false);
+    // A snapshot's new list of endpoints that are known.
+    if (view.isMeasured) view.refreshMs = REFRESH_MS;
     return view;
   }
 
