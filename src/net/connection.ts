@@ -15,6 +15,7 @@ import {
   EPOLLERR,
   EPOLLIN,
   EPOLLPRI,
+  Errno,
   FATAL_ERRNOS,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
@@ -40,8 +41,10 @@ export abstract class Connection implements Deferred {
   isDeferred = false;
   /** There may be bytes, or an end, to read. */
   readable = false;
-  /** The connection failed; nothing can be read or written any more. */
+  /** The connection failed: nothing can be written any more, and read only what has come before. */
   isBroken = false;
+  /** A write met a reset, which no read tells of then: it sees an end. */
+  #isCut = false;
   bytesRead = 0;
   bytesWritten = 0;
   output: OutputQueue;
@@ -92,9 +95,8 @@ export abstract class Connection implements Deferred {
   /** Registers with the loop. Returns false, and closes, when that fails. */
   register(): boolean {
     this.#place = this.io.loop.poller.add(this.fd, this);
-    if (this.#place !== NONE) return true;
-    this.close();
-    return false;
+    if (this.#place === NONE) this.close();
+    return this.isOpen;
   }
 
   /** Becomes the owner of what `other` was: descriptor, registration, queue and readiness. */
@@ -177,7 +179,7 @@ export abstract class Connection implements Deferred {
       return count;
     }
     this.readable = false;
-    if (count === 0) return END;
+    if (count === 0) return this.#isCut ? BROKEN : END;
     if (!this.hasError && !FATAL_ERRNOS.has(errno())) return WAIT;
     this.isBroken = true;
     return BROKEN;
@@ -211,12 +213,8 @@ export abstract class Connection implements Deferred {
   /** Writes `arena.bytes[at, end)`; what the socket does not take now is queued. */
   write(at: number, end: number): void {
     if (end <= at || this.isBroken || this.fd === NONE) return;
-    let from = at;
-    if (this.queuedBytes === 0) {
-      from += this.#send(at, end, 0);
-      if (from === end || this.isBroken) return;
-    }
-    this.append(from, end);
+    const from = this.queuedBytes === 0 ? at + this.#send(at, end, 0) : at;
+    if (from < end && !this.isBroken) this.append(from, end);
   }
 
   /** Sends a FIN once all that was written is on its way. */
@@ -264,7 +262,9 @@ export abstract class Connection implements Deferred {
       this.bytesWritten += count;
       return count;
     }
-    if (this.hasError || FATAL_ERRNOS.has(errno())) this.isBroken = true;
+    const error = errno();
+    if (this.hasError || FATAL_ERRNOS.has(error)) this.isBroken = true;
+    if (error === Errno.ECONNRESET) this.#isCut = true;
     return 0;
   }
 

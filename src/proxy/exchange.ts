@@ -119,10 +119,10 @@ export class Exchange extends Repeats {
     this.trial.awaits(this.endpoint);
   }
 
-  /** What was sent on is to be on its way; a connection that broke meanwhile shows here. */
+  /** What was sent on is to be on its way. If that fails there may be an answer all the same. */
   flush(): void {
     this.upstream?.flush();
-    if (this.upstream?.isBroken === true) this.onBackendGone("backend-closed");
+    if (this.upstream?.isBroken === true) this.upstream.pump();
   }
 
   /** An interim response came. */

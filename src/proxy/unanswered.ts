@@ -25,7 +25,8 @@ export class Unanswered {
     this.#io = io;
     this.#connection = connection;
     this.#sentBefore = sentBefore;
-    if (connection.tls === null) this.#fate = "open";
+    if (connection.bytesWritten === sentBefore) this.#fate = "unread";
+    else if (connection.tls === null) this.#fate = "open";
     this.#timer = new Timer(() => {
       this.#fate = "unknown";
       io.loop.guard(connection, over);

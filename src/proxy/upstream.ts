@@ -141,6 +141,8 @@ export class Upstream extends EndpointConnection implements Responder {
   }
 
   protected override onReady(drained: boolean): void {
+    // Who takes no more may have answered before.
+    if (this.isBroken) this.readable = true;
     if (this.readable) this.#read();
     if (drained && this.isOpen) this.#exchange?.client.wantsPump();
     if (this.isBroken && this.isOpen && !this.readable) this.#gone();
@@ -148,14 +150,9 @@ export class Upstream extends EndpointConnection implements Responder {
 
   override onDeferred(): void {
     if (!this.isOpen) return;
-    if (this.queuedBytes > 0) this.#flushQueued();
-    if (this.isOpen && this.readable) this.#read();
-  }
-
-  #flushQueued(): void {
-    this.flush();
-    if (this.isBroken) this.#exchange?.onBackendGone("backend-closed");
-    else if (this.queuedBytes === 0) this.#exchange?.client.wantsPump();
+    const hadQueue = this.queuedBytes > 0;
+    if (hadQueue && !this.isBroken) this.flush();
+    this.onReady(hadQueue && this.queuedBytes === 0);
   }
 
   override onFault(): void {

@@ -1,5 +1,5 @@
 // What becomes of a request that is given to a kept connection in the very turn in which that ends.
-import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import * as assert from "uvu/assert";
 import { eventually, lapse } from "../support/eventually.ts";
 import { Http2Peer, http2Origin } from "../support/http2-peer.ts";
@@ -18,6 +18,15 @@ const POST = [
 ] as const;
 const OK = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=60\r\nContent-Length: 2\r\n\r\nok";
 const LATE = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+const TOO_LARGE =
+  "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+function publish(rig: LoopRig, port: number, speaks: Version): void {
+  const ip = Uint8Array.of(127, 0, 0, 1);
+  const endpoints = [{ row: 0, series: 10, ip, port, speaks, peer: null }];
+  rig.publish([{ name: "web", series: 1, endpoints, failure: null, routes: [] }]);
+}
 
 type Kept = { readonly port: number; socket: Socket | null; close(): Promise<void> };
 
@@ -45,6 +54,7 @@ async function keeping(speaks: Version, asked: (socket: Socket) => void): Promis
 
 const ENDS: readonly (readonly [string, readonly Version[], (socket: Socket) => void])[] = [
   ["ends", ["http1", "http2"], (socket) => socket.destroy()],
+  ["ends and reads on", ["http1", "http2"], (socket) => socket.end()],
   ["is reset", ["http1", "http2"], (socket) => socket.resetAndDestroy()],
   ["answers what nobody asked", ["http1"], (socket) => socket.write(LATE)],
   ["does so and ends", ["http1"], (socket) => socket.end(LATE)],
@@ -57,10 +67,7 @@ for (const [what, versions, end] of ENDS) {
       const asked: Socket[] = [];
       const origin = await keeping(speaks, (socket) => asked.push(socket));
       const { port } = origin;
-      const ip = Uint8Array.of(127, 0, 0, 1);
-      const endpoint = { row: 0, series: 10, ip, port, speaks, peer: null };
-      const endpoints = [endpoint];
-      rig.publish([{ name: "web", series: 1, endpoints, failure: null, routes: [] }]);
+      publish(rig, port, speaks);
       const peer = await Http2Peer.connect(rig.port("http2"));
       assert.is((await peer.ask(POST, "content")).outcome, "200 ended");
       const goOn = rig.pauseTurns();
@@ -81,5 +88,64 @@ for (const [what, versions, end] of ENDS) {
     });
   }
 }
+
+for (const bytes of [4, 20_000]) {
+  test(`an early answer counts though its connection is reset before ${bytes} more bytes go to it`, async () => {
+    const rig = new LoopRig(1);
+    let asking: Socket | null = null;
+    const origin = await rawOrigin((socket) => {
+      asking = socket;
+    });
+    publish(rig, origin.port, "http1");
+    const client = connect(rig.port("http1"), "127.0.0.1");
+    let reply = "";
+    client.on("data", (chunk: Buffer) => {
+      reply += chunk.toString("latin1");
+    });
+    client.on("error", () => {});
+    client.write("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 1000000\r\n\r\nabc");
+    await eventually(() => origin.received[0]?.endsWith("abc") === true);
+    const goOn = rig.pauseTurns();
+    // What the client sends is read first, and its sending shows that the connection is reset.
+    client.write("d".repeat(bytes));
+    await lapse(20);
+    (asking as Socket | null)?.write(TOO_LARGE, () => (asking as Socket | null)?.resetAndDestroy());
+    await lapse(20);
+    goOn();
+    await eventually(() => reply.includes("\r\n\r\n"));
+    assert.match(reply, /^HTTP\/1.1 413 /);
+    client.destroy();
+    await origin.close();
+    await eventually(() => rig.rows.pending(0) === 0);
+    assert.equal(rig.faults, []);
+    rig.stop();
+  });
+}
+
+test("a content that only an end would end is cut when a write finds the connection reset", async () => {
+  const rig = new LoopRig(1);
+  let asking: Socket | null = null;
+  const origin = await rawOrigin((socket) => {
+    asking = socket;
+  });
+  publish(rig, origin.port, "http1");
+  const peer = await Http2Peer.connect(rig.port("http2"));
+  const id = peer.request(POST, "abc", "open");
+  await eventually(() => origin.received[0]?.includes("abc") === true);
+  (asking as Socket | null)?.write("HTTP/1.1 200 OK\r\n\r\nhalf");
+  await eventually(() => peer.link.stream(id).status === 200);
+  const goOn = rig.pauseTurns();
+  peer.link.body(id, "more", "open");
+  await lapse(20);
+  (asking as Socket | null)?.resetAndDestroy();
+  await lapse(20);
+  goOn();
+  assert.is((await peer.over(id)).outcome, "200 reset 2");
+  peer.close();
+  await origin.close();
+  await eventually(() => rig.rows.pending(0) === 0);
+  assert.equal(rig.faults, []);
+  rig.stop();
+});
 
 test.run();
