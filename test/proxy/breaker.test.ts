@@ -242,18 +242,21 @@ test("one that took no connection for a moment is back by what it answers on one
 test("who waits for long is told, then everybody is at once, until somebody is there again", async () => {
   const backend = await Returning.gone();
   const name = "failfast";
+  const entered = rig.count("failfast_entered");
   await rig.publish([{ name, at: [backend] }]);
   const first = await ask("http1", rig.port, name);
   assert.is(first.status, 504);
   assert.is(first.error, "service in fail-fast");
   assert.ok(first.tookMs >= FAILFAST_MS - 100 && first.tookMs < FAILFAST_MS + 2_000);
+  // That may be a moment after the first was told.
+  await eventually(() => rig.count("failfast_entered") > entered);
   // One of them may be sent to see whether it is back, and is told what came of that.
   const at = await Promise.all(
     VERSIONS.flatMap((each) => [1, 2, 3].map(() => ask(each, rig.port, name))),
   );
   for (const { status, tookMs } of at) {
     assert.ok(status === 503 || status === 502, String(status));
-    assert.ok(tookMs < 1_500, `${tookMs} ms`);
+    assert.ok(tookMs < patient(1_500), `${tookMs} ms`);
   }
   assert.ok(at.some(({ error }) => error === "service unavailable"));
   assert.ok(rig.count("failfast_entered") > 0 && rig.count("failfast_refused") > 0);

@@ -9,7 +9,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { type Issued, makeAuthority } from "../support/certificates.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually, patient } from "../support/eventually.ts";
 import { http2Origin } from "../support/http2-peer.ts";
 import { type Load, startLoad } from "../support/mtls-load.ts";
 import { startMtlsPair } from "../support/mtls-pair.ts";
@@ -245,7 +245,7 @@ test("leaves, anchors and bad sets come and go under load, and nothing fails", a
 
 test("a certificate that ends while connections live is not outlived by new ones", async () => {
   const mesh = await makeMesh();
-  const soon = new Date(Date.now() + 4_000);
+  const soon = new Date(Date.now() + patient(4_000));
   const brief = await mesh.issuer.issue({ ...namesOf(CALLER), notAfter: soon });
   const origin = await application();
   const callerDir = writeIdentity(makeFolder(), brief, [mesh.anchor.root]);
